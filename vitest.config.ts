@@ -1,0 +1,70 @@
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { playwright } from '@vitest/browser-playwright'
+import { defineConfig } from 'vitest/config'
+
+const source = (path: string) => fileURLToPath(new URL(`./packages/${path}`, import.meta.url))
+
+/** Tests run against the sources: no build is needed, and stack traces point at what one edits. */
+const alias = [
+  { find: '@peerfold/core/testing', replacement: source('core/src/testing/index.ts') },
+  { find: '@peerfold/core', replacement: source('core/src/index.ts') },
+  { find: '@peerfold/node', replacement: source('node/src/index.ts') },
+  { find: '@peerfold/browser', replacement: source('browser/src/index.ts') },
+]
+
+/** Set by `npm test`, which also knows how to get a Chromium; by hand: PEERFOLD_CHROMIUM=/path/to/chromium. */
+const chromium =
+  process.env.PEERFOLD_CHROMIUM ??
+  ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) =>
+    existsSync(path),
+  )
+
+const chromiumFlags = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+]
+
+export default defineConfig({
+  test: {
+    maxWorkers: 2,
+    testTimeout: 30_000,
+    projects: [
+      {
+        resolve: { alias },
+        test: { name: 'core', environment: 'node', include: ['packages/core/test/**/*.test.ts'] },
+      },
+      {
+        resolve: { alias },
+        test: {
+          name: 'node',
+          environment: 'node',
+          include: [
+            'packages/node/test/**/*.test.ts',
+            'scripts/**/*.test.ts',
+            'examples/*/test/**/*.test.ts',
+          ],
+        },
+      },
+      {
+        resolve: { alias },
+        test: {
+          name: 'browser',
+          include: ['packages/browser/test/**/*.test.ts'],
+          browser: {
+            enabled: true,
+            headless: true,
+            screenshotFailures: false,
+            provider: playwright({ launchOptions: { executablePath: chromium, args: chromiumFlags } }),
+            instances: [{ browser: 'chromium' }],
+          },
+        },
+      },
+    ],
+  },
+})
