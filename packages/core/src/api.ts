@@ -1,0 +1,110 @@
+import type { AbortOptions } from './ports/abort.js'
+import type { DeviceId, UserId, WorkspaceId } from './ports/ids.js'
+import type { Carrier } from './ports/network.js'
+import type { Live, Workspace } from './workspace/types.js'
+
+/** The public face of a device, implemented by `peerfold.ts`. */
+
+export type State = 'synced' | 'syncing' | 'offline' | 'paused' | 'error'
+
+export interface DeviceInfo {
+  id: DeviceId
+  name: string
+  user: UserId
+  /** libp2p PeerId. */
+  peer: string
+}
+
+export interface DeviceListing {
+  id: DeviceId
+  name: string
+  peer: string
+  state: 'active' | 'revoked' | 'suspended'
+  /** This very device. */
+  current: boolean
+  connected: boolean
+  lastSeen: Date | undefined
+}
+
+export interface PeerStatus {
+  id: string
+  kind: 'device' | 'relay'
+  name: string
+  connected: boolean
+  via: Carrier | undefined
+}
+
+export interface WorkspaceStatus {
+  id: WorkspaceId
+  name: string
+  folder: string | undefined
+  state: State
+  files: number
+  bytes: number
+  pending: { files: number; bytes: number }
+  /** How many devices, this one included, are known to hold everything durably. */
+  copies: { min: number }
+  waitingFor: Array<{ path: string; device: string | undefined; lastSeen: string | undefined }>
+  /** Present when `state` is `error` or `paused`. */
+  error?: { code: string; message: string; hint: string }
+  issues: Array<{ path: string; code: string; message: string }>
+}
+
+export interface Status {
+  device: DeviceInfo
+  /** Own addresses. */
+  addresses: string[]
+  peers: PeerStatus[]
+  workspaces: WorkspaceStatus[]
+  /** Set when there is no way to any peer. */
+  problem?: { code: string; message: string; hint: string }
+}
+
+export interface Invite extends AsyncDisposable {
+  /** One line that starts with `peerfold:`. */
+  ticket: string
+  /** The same as a URL. */
+  url: string
+  expires: Date
+  /** Resolves with the device that joined; rejects with `TICKET_EXPIRED` or the signal's reason. */
+  accepted(options?: AbortOptions): Promise<DeviceListing>
+  /** Makes the ticket worthless. Idempotent. */
+  close(): Promise<void>
+}
+
+export interface Peerfold extends AsyncDisposable {
+  /** @throws {PeerfoldError} `NO_IDENTITY` before `identity.create`, `identity.recover` or `devices.join`. */
+  readonly device: DeviceInfo
+  readonly hasIdentity: boolean
+  readonly status: Live<Status>
+  identity: {
+    /** A new user with this as the first device. The phrase is shown once and kept nowhere. */
+    create(options?: AbortOptions): Promise<{ phrase: string }>
+    /** The same user on this new device. @throws {PeerfoldError} `PHRASE_INVALID`, `IDENTITY_EXISTS` */
+    recover(phrase: string, options?: AbortOptions): Promise<void>
+  }
+  devices: {
+    /** @param options.lifetime milliseconds. @default 600000 */
+    invite(options?: AbortOptions & { lifetime?: number }): Promise<Invite>
+    /**
+     * Joins the user that made the ticket.
+     * @throws {PeerfoldError} `TICKET_INVALID`, `TICKET_EXPIRED`, `TICKET_USED`, `DIAL_FAILED`, `PAIRING_REFUSED`
+     */
+    join(ticket: string, options?: AbortOptions): Promise<Workspace[]>
+    list(options?: AbortOptions): Promise<DeviceListing[]>
+    /** Removes a device: new keys in every workspace, sessions end. @throws {PeerfoldError} `DEVICE_NOT_FOUND` */
+    revoke(id: DeviceId, options?: AbortOptions): Promise<void>
+  }
+  workspaces: {
+    create(name: string, options?: AbortOptions): Promise<Workspace>
+    /** By id, unique id prefix, or unique name. @throws {PeerfoldError} `WORKSPACE_NOT_FOUND`, `WORKSPACE_AMBIGUOUS` */
+    open(id: string, options?: AbortOptions): Promise<Workspace>
+    list(options?: AbortOptions): Promise<Array<{ id: WorkspaceId; name: string }>>
+    /** Drops the workspace from this device only. */
+    forget(id: WorkspaceId, options?: AbortOptions): Promise<void>
+  }
+  /** Everything applied locally so far is held, durably, by all connected devices. @throws `NO_PEERS`, `TIMEOUT` */
+  synced(options?: AbortOptions): Promise<void>
+  /** Idempotent. */
+  close(): Promise<void>
+}

@@ -1,0 +1,28 @@
+import type { CID } from 'multiformats/cid'
+import type { AbortOptions } from '../ports/abort.js'
+import type { BlockStore } from '../ports/block-store.js'
+import type { WorkspaceHandle } from '../ports/ids.js'
+import type { PeerId } from '../ports/network.js'
+
+export interface FetchOptions extends AbortOptions {
+  /** Called as blocks arrive, with bytes of ciphertext. */
+  onProgress?: (bytes: number) => void
+}
+
+/** Replication of blocks with all authorised peers. */
+export interface Exchange {
+  /** Serves and fetches blocks of a workspace with these peers from now on. `store` must verify what is put. */
+  attach(handle: WorkspaceHandle, store: BlockStore): void
+  detach(handle: WorkspaceHandle): void
+  /** `sync` tells which peers share which workspace; wants go only to them and only they are served. */
+  authorize(peer: PeerId, handles: ReadonlySet<WorkspaceHandle>): void
+  revoke(peer: PeerId): void
+  /**
+   * Brings blocks into the store, from several peers at once, resuming after reconnects, until all are there.
+   * Waits while no peer has them; the caller's signal is the deadline.
+   */
+  fetch(handle: WorkspaceHandle, cids: readonly CID[], options?: FetchOptions): Promise<void>
+  /** Peers that said lately they hold or lack a block; for "which device is waited for". */
+  holders(handle: WorkspaceHandle, cid: CID): PeerId[]
+  close(): Promise<void>
+}

@@ -1,0 +1,79 @@
+import type { ByteSource, ContentRef } from '../content/types.js'
+import type { AbortOptions } from '../ports/abort.js'
+import type { CommitId, WorkspaceId } from '../ports/ids.js'
+import type { TreeChange, TreeReader, TreeTransaction } from '../tree/types.js'
+
+/** What the folder engine needs of a workspace. The façade implements it. */
+export interface FolderSource {
+  readonly id: WorkspaceId
+  readonly name: string
+  /** The merged tree. */
+  readonly tree: TreeReader
+  /** One atomic commit; undefined when `change` changed nothing. Durable in the log when it resolves. */
+  transact<T>(
+    change: (tx: TreeTransaction) => Promise<T>,
+    options?: AbortOptions,
+  ): Promise<{ value: T; commit: CommitId | undefined }>
+  /** Chunks, seals and stores content; durable when it resolves. `base` lets unchanged chunks be found again. */
+  ingest(
+    bytes: ByteSource,
+    options?: AbortOptions & { base?: ContentRef; size?: number; onProgress?: (bytes: number) => void },
+  ): Promise<ContentRef>
+  /** Plaintext of a content, verified. @throws {PeerfoldError} `BLOCKS_UNAVAILABLE` unless all blocks are here (call `fetch` first). */
+  open(
+    content: ContentRef,
+    options?: AbortOptions & { offset?: number; length?: number },
+  ): AsyncIterable<Uint8Array>
+  /** Whether every block of it lies here. */
+  available(content: ContentRef, options?: AbortOptions): Promise<boolean>
+  /** Brings all its blocks here, waiting for peers; the signal is the deadline. */
+  fetch(content: ContentRef, options?: AbortOptions & { onProgress?: (bytes: number) => void }): Promise<void>
+  /** SHA-256 over (chunk hash, length) of what `bytes` would be, without storing anything: for "is it the same?". */
+  identify(
+    bytes: ByteSource,
+    options?: AbortOptions & { base?: ContentRef },
+  ): Promise<{ plain: Uint8Array; size: number }>
+  onChange(listener: (changes: TreeChange[]) => void): () => void
+}
+
+/** Why a path is not in sync now. */
+export interface FolderIssue {
+  path: string
+  code: string
+  message: string
+}
+
+export interface FolderStatus {
+  state: 'synced' | 'syncing' | 'paused' | 'error'
+  /** Waiting to be applied to or read from the disk. */
+  pending: { files: number; bytes: number }
+  /** Files whose content is on its way. */
+  awaiting: Array<{ path: string; content: ContentRef }>
+  issues: FolderIssue[]
+  error?: { code: string; message: string }
+}
+
+/** A directory kept equal to a workspace. */
+export interface FolderSync {
+  readonly directory: string
+  status(): FolderStatus
+  on(event: 'status', listener: (status: FolderStatus) => void): () => void
+  on(event: 'activity', listener: (activity: FolderActivity) => void): () => void
+  /**
+   * A barrier: everything on disk before the call has been scanned and committed, and everything merged before the call
+   * that can be applied has been. Resolves with the heads it stands for.
+   */
+  settled(options?: AbortOptions): Promise<void>
+  pause(): Promise<void>
+  resume(): Promise<void>
+  close(): Promise<void>
+}
+
+/** One thing that was done, for people to watch. */
+export interface FolderActivity {
+  direction: 'published' | 'applied'
+  action: 'create' | 'edit' | 'move' | 'remove' | 'conflict'
+  path: string
+  from?: string
+  bytes: number
+}

@@ -1,0 +1,71 @@
+import type { Uint8ArrayList } from 'uint8arraylist'
+import type { AbortOptions } from './abort.js'
+
+/** The libp2p PeerId in its base58 text form. */
+export type PeerId = string
+
+/** How a connection runs, as status shows it. */
+export type Carrier = 'tcp' | 'websocket' | 'webrtc' | 'circuit' | 'memory'
+
+/** One bidirectional, ordered, reliable byte stream inside an encrypted connection. */
+export interface NetworkStream {
+  readonly protocol: string
+  readonly peer: PeerId
+  /** Bytes as they arrive. Ends when the peer has closed its side, throws when the stream was reset. */
+  readonly source: AsyncIterable<Uint8Array | Uint8ArrayList>
+  /** Resolves when the transport can take more: awaiting it is the back pressure. Rejects after a reset. */
+  send(data: Uint8Array | Uint8ArrayList, options?: AbortOptions): Promise<void>
+  /** Closes this side after what was sent; the peer can still send. */
+  close(options?: AbortOptions): Promise<void>
+  /** Resets both sides at once. */
+  abort(reason: Error): void
+}
+
+export type StreamHandler = (stream: NetworkStream) => void
+
+export interface PeerConnection {
+  peer: PeerId
+  carrier: Carrier
+  /** The remote multiaddr. */
+  address: string
+  direction: 'inbound' | 'outbound'
+}
+
+export interface NetworkEvents {
+  /** The first connection to a peer is up. */
+  connect: (connection: PeerConnection) => void
+  /** The last connection to a peer is gone. */
+  disconnect: (peer: PeerId) => void
+  /** A peer was found (mDNS, DHT) at addresses that can be dialled. */
+  discover: (peer: PeerId, addresses: string[]) => void
+  /** Own listen addresses changed. */
+  addresses: (addresses: string[]) => void
+}
+
+/** Authenticated, encrypted streams between peers, named by the key they prove to hold. */
+export interface Network {
+  readonly peer: PeerId
+  /** Own multiaddrs that others can dial, each ending in `/p2p/<peer>`. */
+  addresses(): string[]
+  connections(): PeerConnection[]
+  /** @throws {PeerfoldError} `PROTOCOL_TAKEN` when it is handled already. */
+  handle(protocol: string, handler: StreamHandler): void
+  unhandle(protocol: string): void
+  /**
+   * Connects to a peer at the first of `addresses` that answers. With `peer` given, another key at the address is refused.
+   * @throws {PeerfoldError} `DIAL_FAILED` (retryable) with a reason for each address.
+   */
+  dial(
+    target: { peer?: PeerId; addresses: readonly string[] },
+    options?: AbortOptions,
+  ): Promise<PeerConnection>
+  /** @throws {PeerfoldError} `NOT_CONNECTED`, `PROTOCOL_UNSUPPORTED`. */
+  open(peer: PeerId, protocol: string, options?: AbortOptions): Promise<NetworkStream>
+  /** Hangs up on a peer. */
+  disconnect(peer: PeerId): Promise<void>
+  /** Announces under a 32-byte rendezvous key that this peer can be found, and looks for others under it. */
+  announce(key: Uint8Array, options?: AbortOptions): Promise<void>
+  find(key: Uint8Array, options?: AbortOptions): AsyncIterable<{ peer: PeerId; addresses: string[] }>
+  on<E extends keyof NetworkEvents>(event: E, listener: NetworkEvents[E]): () => void
+  close(): Promise<void>
+}

@@ -1,0 +1,67 @@
+import type { DeviceCertificate } from '../access/types.js'
+import type { LogSummary, WorkspaceLog } from '../log/types.js'
+import type { AbortOptions } from '../ports/abort.js'
+import type { CommitId, DeviceId, UserId, WorkspaceHandle } from '../ports/ids.js'
+import type { PeerConnection, PeerId } from '../ports/network.js'
+
+/** What a session may know of this device and decide about others. The `peerfold` layer implements it over `access`. */
+export interface SyncAuthority {
+  /** Sent in hello: identity log entries that prove this device (PROTOCOL.md §3), canonical bytes. */
+  identity(): Promise<{ user: UserId; entries: Uint8Array[] }>
+  /**
+   * Checks what a peer presented against the PeerId that the channel proved, learning new identity entries.
+   * @throws {PeerfoldError} `UNAUTHORIZED`, `CERTIFICATE_INVALID`, `DEVICE_REVOKED`
+   */
+  admit(peer: PeerId, presented: { user: UserId; entries: Uint8Array[] }): Promise<DeviceCertificate>
+  /** Workspaces this admitted device may replicate. */
+  handles(device: DeviceId): Promise<ReadonlySet<WorkspaceHandle>>
+  /** Workspace grants for that device (ids, names, epoch secrets), sealed to its box key: new ones reach every device of the user. */
+  grants(device: DeviceId): Promise<Uint8Array[]>
+  /** A grant that a device of the same user sent. Idempotent. */
+  accept(from: DeviceId, grants: readonly Uint8Array[]): Promise<void>
+  /** Fires when identity entries, handles or grants changed, so that sessions tell their peers. */
+  onChange(listener: () => void): () => void
+}
+
+/** What a peer has told about one workspace. */
+export interface PeerProgress {
+  device: DeviceId
+  /** Commits the peer says it has applied. */
+  summary: LogSummary
+  /** When a message last came from it, milliseconds. */
+  lastSeen: number
+  /** Whether the peer holds, durably, all blocks of the commits it applied. */
+  blocksComplete: boolean
+}
+
+export interface SyncPeer {
+  peer: PeerId
+  device: DeviceId
+  name: string
+  connection: PeerConnection
+}
+
+export interface SyncEvents {
+  /** A session is up and admitted. */
+  open: (peer: SyncPeer) => void
+  closed: (peer: SyncPeer, reason: Error | undefined) => void
+  /** A peer acknowledged, received, or changed what it has. */
+  progress: (peer: PeerId, handle: WorkspaceHandle) => void
+  refused: (peer: PeerId, reason: Error) => void
+}
+
+/** Replication of commits and identity between admitted peers. */
+export interface Sync {
+  /** Accepts sessions; opens one whenever the network connects to a peer that `wanted` says is a device of ours. */
+  start(): Promise<void>
+  attach(handle: WorkspaceHandle, log: WorkspaceLog): void
+  detach(handle: WorkspaceHandle): void
+  peers(): SyncPeer[]
+  progress(handle: WorkspaceHandle): Map<PeerId, PeerProgress>
+  /** Tells peers that this device now durably holds all blocks of what it applied (or no longer does). */
+  setBlocksComplete(handle: WorkspaceHandle, complete: boolean): void
+  /** Resolves when every connected peer with this workspace has applied these commits and reports complete blocks. */
+  acknowledged(handle: WorkspaceHandle, commits: readonly CommitId[], options?: AbortOptions): Promise<void>
+  on<E extends keyof SyncEvents>(event: E, listener: SyncEvents[E]): () => void
+  close(): Promise<void>
+}
