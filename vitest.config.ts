@@ -8,6 +8,7 @@ const source = (path: string) => fileURLToPath(new URL(`./packages/${path}`, imp
 /** Tests run against the sources: no build is needed, and stack traces point at what one edits. */
 const alias = [
   { find: '@peerfold/core/testing', replacement: source('core/src/testing/index.ts') },
+  { find: '@peerfold/core/platform', replacement: source('core/src/platform/index.ts') },
   { find: '@peerfold/core', replacement: source('core/src/index.ts') },
   { find: '@peerfold/node', replacement: source('node/src/index.ts') },
   { find: '@peerfold/browser', replacement: source('browser/src/index.ts') },

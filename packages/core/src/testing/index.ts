@@ -1,1 +1,4 @@
-export {}
+export * from './assert.js'
+export * from './manual-clock.js'
+export type * from './runner.js'
+export * from './seeded-random.js'
