@@ -1,0 +1,11 @@
+// `npm start`: two devices on this machine keep a real folder the same. Arguments go to the program.
+import './check-node.mjs'
+
+const { bootstrap, root } = await import('./bootstrap.mjs')
+await bootstrap()
+
+// In this very process: its signals, exit code and terminal are the program's own.
+const program = new URL('../packages/node/dist/demo/main.js', import.meta.url)
+process.argv[1] = (await import('node:url')).fileURLToPath(program)
+process.chdir(root)
+await import(program.href)
