@@ -1,4 +1,5 @@
 import type { Keyring } from '../access/types.js'
+import type { PeerfoldError } from '../errors.js'
 import type { AbortOptions } from '../ports/abort.js'
 import type {
   CommitId,
@@ -12,7 +13,10 @@ import type {
 } from '../ports/ids.js'
 import type { LogPosition } from '../ports/log-store.js'
 
-/** A batch of the index: what a commit changes in key-value form, written together with the log position it stands for. */
+/**
+ * A batch of the index: what commits change in key-value form, written together with the log position it stands for. Keys that begin with
+ * `log/` belong to the log; consumer and authority use prefixes of their own.
+ */
 export type IndexBatch = Array<{ type: 'put'; key: string; value: Uint8Array } | { type: 'del'; key: string }>
 
 export interface ShardUpdate {
@@ -28,42 +32,77 @@ export type AccessOperation = { type: string } & Record<string, unknown>
 /** An opened, checked commit. */
 export interface Commit {
   id: CommitId
+  /** The feed it counts to: the one that signed it, or after a fork (PROTOCOL.md §4.6) the name derived for its branch. */
   feed: FeedId
+  /** From 1. A branch goes on counting where it left its feed. */
   seq: number
   prev: CommitId | undefined
   epoch: EpochId
+  /** Derived from `feed`: under this name its records live here. */
   writer: WriterId
+  /** The feed whose key signed it. */
+  signedFeed: FeedId
+  /** Derived from `signedFeed`: the Yjs clientID that its updates name for its own records. Equal to `writer` unless the feed forked. */
+  signedWriter: WriterId
   device: DeviceId
   user: UserId
   /** Frontier commits that it builds on, `prev` not among them. */
   deps: CommitId[]
   /** Lamport counter, greater than every counter in the causal past. */
   stamp: number
-  /** Author's wall time, milliseconds. For display and time travel. */
+  /**
+   * Wall time to show, milliseconds: what the author claimed, never before that of a cause, and never more than ten minutes after this
+   * device first saw it. For display and time travel only.
+   */
   time: number
+  /** Wall time that the author claimed, milliseconds. */
+  claimedTime: number
   updates: ShardUpdate[]
   operations: AccessOperation[]
+  /** Under which grant it was made; undefined while a workspace has one user. */
+  tenure: string | undefined
+  /** Access commits and identity entries that its author knew. */
+  aclHeads: CommitId[]
+  identityHeads: string[]
 }
 
 /** What lies strictly before a commit. */
 export interface CausalPast {
   /** Whether the commit `seq` of `writer`'s feed is in it. */
   covers(writer: WriterId, seq: number): boolean
+  /**
+   * The writers that a commit with this past may mean when it names `writer` in references to earlier records. `[writer]`, unless feeds
+   * forked: then the author may have seen only a branch that has another name by now. Of a record that is found under several of them, the
+   * one whose commit is covered is meant; there is at most one.
+   */
+  aliases(writer: WriterId): readonly WriterId[]
 }
 
-/** The layer above, to which the log hands every valid commit in causal order, exactly once per index. */
+/**
+ * The layer above, to which the log hands every valid commit in causal order, exactly once per index. Calls never overlap.
+ *
+ * Commits that arrive together share one batch: `check` and `apply` come for each of them before the batch is written, then `applied` for
+ * each. So between `apply` and `applied` the consumer must answer `check` and `apply` as if its entries of the batch were written. When
+ * writing fails, the log is of no use until it is opened anew, consumer and all.
+ */
 export interface CommitConsumer {
   /**
-   * Validity rules 6 and 7: scans updates and records without changing anything.
-   * @throws {PeerfoldError} `UPDATE_INVALID`
+   * Validity rules 6 and 7: scans updates and records without changing anything. The verdict depends only on the commit and its causal past.
+   * Any other error than these two stops the log without a verdict.
+   * @throws {PeerfoldError} `UPDATE_INVALID`, `COMMIT_INVALID`
    */
   check(commit: Commit, past: CausalPast): Promise<void>
   /** Puts what the commit changes into `batch`, and takes it as applied once `batch` was written. */
   apply(commit: Commit, past: CausalPast, batch: IndexBatch): Promise<void>
   /** Told after the batch is durable in the index. */
   applied(commit: Commit): void
-  /** Forgets everything it derived: the log is about to replay from the start (a rebuild after a fork, revocation or damaged index). */
+  /**
+   * Forgets everything it derived, in memory and in the index: the log is about to replay from the start (a rebuild after a fork, revocation
+   * or damaged index). Until `restored` what it shows is incomplete: nobody may take a missing item for a deleted one.
+   */
   reset(): Promise<void>
+  /** The replay that followed `reset` is complete. */
+  restored?(): void | Promise<void>
 }
 
 /**
@@ -92,11 +131,14 @@ export interface LogAuthority {
   judge(commit: Commit, past: CausalPast): Promise<'valid' | 'quarantine'>
   /**
    * Takes the operations of a valid commit into account: new epochs enter the keyring, revocations take effect.
-   * Resolves true when verdicts on commits that were applied already may have changed: the log then rebuilds.
+   * Resolves true when verdicts on commits that were applied already may have changed: the log then resets the consumer (not the authority)
+   * and replays all commits; `apply` comes again for operations that are known and must answer false for them.
    */
   apply(commit: Commit, batch: IndexBatch): Promise<boolean>
   /** As in `CommitConsumer`. Secrets that came by other ways than commits are kept. */
   reset(): Promise<void>
+  /** What a commit made now cites. @default no tenure, no heads */
+  cite?(): { tenure: string | undefined; aclHeads: CommitId[]; identityHeads: string[] }
   /** Fires when a key was learned outside the log, so that commits held for it are tried again. */
   onKey(listener: (epoch: EpochId) => void): () => void
 }
@@ -106,7 +148,7 @@ export interface CommitDraft {
   operations?: AccessOperation[]
 }
 
-/** For each feed its highest commit: what a replica holds, in a form small enough to send at every meeting. */
+/** For each feed its highest applied commit: what a replica holds, in a form small enough to send at every meeting. */
 export type LogSummary = Map<FeedId, { seq: number; id: CommitId }>
 
 export interface ReceiveResult {
@@ -116,14 +158,48 @@ export interface ReceiveResult {
   known: CommitId[]
   /** Kept until what they need arrives. */
   held: Array<{ id: CommitId; missing: CommitId[]; reason: 'dep' | 'key' | 'blocks' }>
-  /** Refused. `blame` says whether the forwarder could have known. */
-  rejected: Array<{ id: CommitId | undefined; error: Error; blame: 'forwarder' | 'author' }>
+  /**
+   * Refused. `blame` says whether the forwarder could have known. Where `error.retryable` (too many are held), nobody is to blame: send it again
+   * later.
+   */
+  rejected: Array<{ id: CommitId | undefined; error: PeerfoldError; blame: 'forwarder' | 'author' }>
+  /** Kept without being applied, until an access operation says otherwise. */
+  quarantined: CommitId[]
+  /** A feed forked: peers may lack a branch, so exchange summaries again. */
+  forked: boolean
+}
+
+/** Keeps the seed of this device's feed in one workspace, wrapped at rest. The device journal implements it. */
+export interface FeedSecrets {
+  /** The feed in use: 32-byte Ed25519 seed; undefined before the first. */
+  load(): Promise<Uint8Array | undefined>
+  /** Durable when it resolves; replaces the one before. */
+  save(seed: Uint8Array): Promise<void>
+}
+
+/** Keeps the updates of transactions too large for one commit, as sealed blocks of the workspace. */
+export interface UpdateStore {
+  /** Resolves a root (at most 512 bytes) once the blocks are durable. */
+  put(updates: Uint8Array, options?: AbortOptions): Promise<Uint8Array>
+  /** Undefined while blocks are missing. @throws {PeerfoldError} `COMMIT_INVALID` when the root can never be read, `COMMIT_TOO_LARGE` */
+  get(root: Uint8Array, maxBytes: number, options?: AbortOptions): Promise<Uint8Array | undefined>
+}
+
+export interface LogEvents {
+  /** A commit was applied and is durable, index included. */
+  commit: (commit: Commit, local: boolean) => void
+  /** `CLOCK_AHEAD`: `details` has `device`, `commit`, `ahead` in milliseconds. The commit was applied all the same. */
+  warning: (error: PeerfoldError) => void
+  /** The index is being rebuilt (true), is complete again (false). Meanwhile nobody may take a missing item for a deleted one. */
+  rebuild: (active: boolean) => void
 }
 
 /** One workspace's log on this device. */
 export interface WorkspaceLog {
-  /** The next Lamport counter and the writer id: what the tree needs to draft records. */
+  /** Writer of the next local commit. Changes when this device had to open a new feed, so ask inside `draft`. */
   readonly writer: WriterId
+  /** The index is being rebuilt: what the consumer shows is incomplete. */
+  readonly rebuilding: boolean
   /** Counter that the next local commit will carry. */
   nextStamp(): number
   /** seq that the next local commit will carry. */
@@ -139,8 +215,13 @@ export interface WorkspaceLog {
     draft: (past: CausalPast) => Promise<CommitDraft | undefined>,
     options?: AbortOptions,
   ): Promise<Commit | undefined>
-  /** Takes sealed commits from a peer, in any order, any number of times. Never throws for bad commits: see `rejected`. */
+  /**
+   * Takes sealed commits from a peer, in any order, any number of times. Never throws for bad commits: see `rejected`.
+   * @throws {PeerfoldError} `INVALID_ARGUMENT` above 8192 commits at once; `STORE_FULL`, `IO_FAILED` (nothing is half taken)
+   */
   receive(envelopes: readonly Uint8Array[], options?: AbortOptions): Promise<ReceiveResult>
+  /** Tries held commits again: call it when blocks arrived. Keys are noticed without. */
+  retry(options?: AbortOptions): Promise<ReceiveResult>
   /** Commits that no other applied commit builds on. */
   heads(): CommitId[]
   summary(): LogSummary
@@ -153,6 +234,6 @@ export interface WorkspaceLog {
   missing(summary: LogSummary, options?: AbortOptions): AsyncIterable<{ id: CommitId; envelope: Uint8Array }>
   /** Applied commits with their time, oldest first, from a position on; for history and replay. */
   replay(from?: LogPosition, options?: AbortOptions): AsyncIterable<Commit>
-  on(event: 'commit', listener: (commit: Commit, local: boolean) => void): () => void
+  on<E extends keyof LogEvents>(event: E, listener: LogEvents[E]): () => void
   close(): Promise<void>
 }
