@@ -11,9 +11,16 @@ export type Carrier = 'tcp' | 'websocket' | 'webrtc' | 'circuit' | 'memory'
 export interface NetworkStream {
   readonly protocol: string
   readonly peer: PeerId
-  /** Bytes as they arrive. Ends when the peer has closed its side, throws when the stream was reset. */
+  /**
+   * Bytes as they arrive, cut anywhere; one reader. Ends when the peer has closed its side, throws `NOT_CONNECTED` when the stream was reset.
+   * A reader that stops early lets what still comes be dropped.
+   */
   readonly source: AsyncIterable<Uint8Array | Uint8ArrayList>
-  /** Resolves when the transport can take more: awaiting it is the back pressure. Rejects after a reset. */
+  /**
+   * Queues `data`, all of it and without copying (do not change it afterwards), and resolves when the transport can take more: awaiting it is
+   * the back pressure. An abort ends the waiting, not the sending. Rejects after a reset with `NOT_CONNECTED`, after an own `abort` with its
+   * reason, after an own `close` with `CLOSED`.
+   */
   send(data: Uint8Array | Uint8ArrayList, options?: AbortOptions): Promise<void>
   /** Closes this side after what was sent; the peer can still send. */
   close(options?: AbortOptions): Promise<void>
@@ -21,7 +28,8 @@ export interface NetworkStream {
   abort(reason: Error): void
 }
 
-export type StreamHandler = (stream: NetworkStream) => void
+/** A handler that throws or rejects has its stream reset; the connection stays. */
+export type StreamHandler = (stream: NetworkStream) => void | Promise<void>
 
 export interface PeerConnection {
   peer: PeerId

@@ -1,4 +1,6 @@
 export * from './assert.js'
 export * from './manual-clock.js'
+export * from './memory-network.js'
+export * from './network-suite.js'
 export type * from './runner.js'
 export * from './seeded-random.js'
