@@ -7,11 +7,8 @@ const source = (path: string) => fileURLToPath(new URL(`./packages/${path}`, imp
 
 /** Tests run against the sources: no build is needed, and stack traces point at what one edits. */
 const alias = [
-  { find: '@peerfold/core/testing', replacement: source('core/src/testing/index.ts') },
-  { find: '@peerfold/core/platform', replacement: source('core/src/platform/index.ts') },
-  { find: '@peerfold/core', replacement: source('core/src/index.ts') },
-  { find: '@peerfold/node', replacement: source('node/src/index.ts') },
-  { find: '@peerfold/browser', replacement: source('browser/src/index.ts') },
+  { find: /^@peerfold\/core\/(\w+)$/, replacement: source('core/src/$1/index.ts') },
+  { find: /^@peerfold\/(\w+)$/, replacement: source('$1/src/index.ts') },
 ]
 
 /** Set by `npm test`, which also knows how to get a Chromium; by hand: PEERFOLD_CHROMIUM=/path/to/chromium. */

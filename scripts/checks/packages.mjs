@@ -68,13 +68,8 @@ function linkDependencies(packed, siblings) {
 }
 
 /** @param {Packed} packed @returns {Promise<Item>} */
-async function runPublint({ directory, manifest, tarball }) {
-  const data = readFileSync(tarball)
-  const { messages, pkg } = await publint({
-    pkgDir: directory,
-    pack: { tarball: data.buffer.slice(data.byteOffset, data.byteOffset + data.byteLength) },
-    strict: true,
-  })
+async function runPublint({ manifest, unpacked }) {
+  const { messages, pkg } = await publint({ pkgDir: unpacked, pack: false, strict: true })
   const problems = messages.filter((message) => message.type !== 'suggestion')
   return {
     name: `${manifest.name}: publint`,

@@ -1,7 +1,9 @@
+import { PeerfoldError } from '@peerfold/core'
+import { systemClock } from '@peerfold/core/platform'
 import { expect, test } from 'vitest'
-import { ERROR_CODES, PeerfoldError } from '../../core/src/errors.js'
 
 test('core loads in a page', () => {
   expect(globalThis.document).toBeDefined()
-  expect(new PeerfoldError(ERROR_CODES[0]!, 'x')).toBeInstanceOf(Error)
+  expect(new PeerfoldError('CLOSED', 'x')).toBeInstanceOf(Error)
+  expect(systemClock.now()).toBeGreaterThan(0)
 })
