@@ -39,6 +39,14 @@ export interface OpenChunkJob {
   hash: Uint8Array
 }
 
+export interface SealChunksOptions extends AbortOptions {
+  /**
+   * The caller never touches the chunks again, and each owns its buffer: a backend may move them to another thread instead of copying.
+   * @default false
+   */
+  giveUp?: boolean
+}
+
 /**
  * Cryptography in batches, so that an implementation may spread a batch over worker threads.
  * Every backend gives the same bytes and the same verdicts; the conformance suite compares them.
@@ -54,7 +62,7 @@ export interface Crypto {
   sealChunks(
     dedupSecret: Uint8Array,
     chunks: readonly Uint8Array[],
-    options?: AbortOptions,
+    options?: SealChunksOptions,
   ): Promise<SealedChunk[]>
   /** The inverse, checking the plaintext hash. @throws {PeerfoldError} `DECRYPT_FAILED` with `details.index` */
   openChunks(jobs: readonly OpenChunkJob[], options?: AbortOptions): Promise<Uint8Array[]>
