@@ -1,23 +1,10 @@
-import type { Keyring } from '../access/types.js'
+import type { AccessOperation, CausalPast, IndexBatch } from '../access/types.js'
 import type { PeerfoldError } from '../errors.js'
 import type { AbortOptions } from '../ports/abort.js'
-import type {
-  CommitId,
-  DeviceId,
-  EpochId,
-  FeedId,
-  UserId,
-  WorkspaceHandle,
-  WorkspaceId,
-  WriterId,
-} from '../ports/ids.js'
+import type { CommitId, DeviceId, EpochId, FeedId, UserId, WriterId } from '../ports/ids.js'
 import type { LogPosition } from '../ports/log-store.js'
 
-/**
- * A batch of the index: what commits change in key-value form, written together with the log position it stands for. Keys that begin with
- * `log/` belong to the log; consumer and authority use prefixes of their own.
- */
-export type IndexBatch = Array<{ type: 'put'; key: string; value: Uint8Array } | { type: 'del'; key: string }>
+export type { AccessOperation, CausalPast, IndexBatch, LogAuthority } from '../access/types.js'
 
 export interface ShardUpdate {
   /** 0 … shards − 1. */
@@ -25,9 +12,6 @@ export interface ShardUpdate {
   /** Payload of one Yjs V1 `update` event, canonical (PROTOCOL.md §5). */
   update: Uint8Array
 }
-
-/** What a commit says outside the tree: epochs now, members and roles later. Opaque here, `access` gives it meaning. */
-export type AccessOperation = { type: string } & Record<string, unknown>
 
 /** An opened, checked commit. */
 export interface Commit {
@@ -66,18 +50,6 @@ export interface Commit {
   identityHeads: string[]
 }
 
-/** What lies strictly before a commit. */
-export interface CausalPast {
-  /** Whether the commit `seq` of `writer`'s feed is in it. */
-  covers(writer: WriterId, seq: number): boolean
-  /**
-   * The writers that a commit with this past may mean when it names `writer` in references to earlier records. `[writer]`, unless feeds
-   * forked: then the author may have seen only a branch that has another name by now. Of a record that is found under several of them, the
-   * one whose commit is covered is meant; there is at most one.
-   */
-  aliases(writer: WriterId): readonly WriterId[]
-}
-
 /**
  * The layer above, to which the log hands every valid commit in causal order, exactly once per index. Calls never overlap.
  *
@@ -103,44 +75,6 @@ export interface CommitConsumer {
   reset(): Promise<void>
   /** The replay that followed `reset` is complete. */
   restored?(): void | Promise<void>
-}
-
-/**
- * What the log asks of `access` about who may write (implemented by `access/workspace-access.ts`). Answers depend only on the commit, its causal
- * past and the operations in it, so that they are the same on every replica.
- */
-export interface LogAuthority {
-  readonly workspace: WorkspaceId
-  readonly handle: WorkspaceHandle
-  readonly keyring: Keyring
-  /** Own device and user: authors of local commits. */
-  readonly device: DeviceId
-  readonly user: UserId
-  /**
-   * Proof that a new feed is this device's: its key signed by the device key, and the identity entries that certify the device.
-   * Carried by the first commit of the feed.
-   */
-  certifyFeed(feedKey: Uint8Array, options?: AbortOptions): Promise<Uint8Array>
-  /** Checks that proof. @throws {PeerfoldError} `CERTIFICATE_INVALID` */
-  checkFeed(
-    feedKey: Uint8Array,
-    proof: Uint8Array,
-    options?: AbortOptions,
-  ): Promise<{ device: DeviceId; user: UserId }>
-  /** Validity rule 5, on an opened commit. `quarantine` keeps the commit without applying it. */
-  judge(commit: Commit, past: CausalPast): Promise<'valid' | 'quarantine'>
-  /**
-   * Takes the operations of a valid commit into account: new epochs enter the keyring, revocations take effect.
-   * Resolves true when verdicts on commits that were applied already may have changed: the log then resets the consumer (not the authority)
-   * and replays all commits; `apply` comes again for operations that are known and must answer false for them.
-   */
-  apply(commit: Commit, batch: IndexBatch): Promise<boolean>
-  /** As in `CommitConsumer`. Secrets that came by other ways than commits are kept. */
-  reset(): Promise<void>
-  /** What a commit made now cites. @default no tenure, no heads */
-  cite?(): { tenure: string | undefined; aclHeads: CommitId[]; identityHeads: string[] }
-  /** Fires when a key was learned outside the log, so that commits held for it are tried again. */
-  onKey(listener: (epoch: EpochId) => void): () => void
 }
 
 export interface CommitDraft {
