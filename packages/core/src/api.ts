@@ -1,3 +1,4 @@
+import type { FolderActivity, FolderSync } from './folder/types.js'
 import type { AbortOptions } from './ports/abort.js'
 import type { DeviceId, UserId, WorkspaceId } from './ports/ids.js'
 import type { Carrier } from './ports/network.js'
@@ -72,6 +73,11 @@ export interface Invite extends AsyncDisposable {
   close(): Promise<void>
 }
 
+export interface IdentityOptions extends AbortOptions {
+  /** Name of this device. @default what the platform was opened with */
+  name?: string
+}
+
 export interface Peerfold extends AsyncDisposable {
   /** @throws {PeerfoldError} `NO_IDENTITY` before `identity.create`, `identity.recover` or `devices.join`. */
   readonly device: DeviceInfo
@@ -79,9 +85,9 @@ export interface Peerfold extends AsyncDisposable {
   readonly status: Live<Status>
   identity: {
     /** A new user with this as the first device. The phrase is shown once and kept nowhere. */
-    create(options?: AbortOptions): Promise<{ phrase: string }>
+    create(options?: IdentityOptions): Promise<{ phrase: string }>
     /** The same user on this new device. @throws {PeerfoldError} `PHRASE_INVALID`, `IDENTITY_EXISTS` */
-    recover(phrase: string, options?: AbortOptions): Promise<void>
+    recover(phrase: string, options?: IdentityOptions): Promise<void>
   }
   devices: {
     /** @param options.lifetime milliseconds. @default 600000 */
@@ -90,7 +96,7 @@ export interface Peerfold extends AsyncDisposable {
      * Joins the user that made the ticket.
      * @throws {PeerfoldError} `TICKET_INVALID`, `TICKET_EXPIRED`, `TICKET_USED`, `DIAL_FAILED`, `PAIRING_REFUSED`
      */
-    join(ticket: string, options?: AbortOptions): Promise<Workspace[]>
+    join(ticket: string, options?: IdentityOptions): Promise<Workspace[]>
     list(options?: AbortOptions): Promise<DeviceListing[]>
     /** Removes a device: new keys in every workspace, sessions end. @throws {PeerfoldError} `DEVICE_NOT_FOUND` */
     revoke(id: DeviceId, options?: AbortOptions): Promise<void>
@@ -103,8 +109,35 @@ export interface Peerfold extends AsyncDisposable {
     /** Drops the workspace from this device only. */
     forget(id: WorkspaceId, options?: AbortOptions): Promise<void>
   }
-  /** Everything applied locally so far is held, durably, by all connected devices. @throws `NO_PEERS`, `TIMEOUT` */
-  synced(options?: AbortOptions): Promise<void>
+  /** Directories kept equal to workspaces; only where the platform has a file system. */
+  folders: {
+    /**
+     * Binds a workspace to a directory, durably, and starts to sync it. What lies there is merged, never deleted.
+     * @throws {PeerfoldError} `FOLDER_NOT_FOUND`, `FOLDER_NESTED`, `FOLDER_IN_USE`
+     */
+    add(workspace: WorkspaceId, directory: string, options?: AbortOptions): Promise<FolderSync>
+    /** A new workspace from a directory: nothing is made when the directory cannot be used. */
+    create(
+      name: string,
+      directory: string,
+      options?: AbortOptions,
+    ): Promise<{ workspace: Workspace; folder: FolderSync }>
+    /** Throws what `add` would throw. */
+    check(directory: string, options?: AbortOptions): Promise<void>
+    list(): Array<{ workspace: WorkspaceId; directory: string }>
+    /** Starts to sync every bound directory. One that cannot be synced now says so in `status`. Idempotent. */
+    start(options?: AbortOptions): Promise<void>
+    get(workspace: WorkspaceId): FolderSync | undefined
+    /** Told of each file that is published or applied, in any folder. */
+    onActivity(listener: (workspace: WorkspaceId, activity: FolderActivity) => void): () => void
+    /** Ends syncing and forgets the binding; the files stay. */
+    remove(workspace: WorkspaceId): Promise<void>
+  }
+  /**
+   * A barrier: all that was on disk and in workspaces before the call is scanned, committed, and held durably by all connected devices.
+   * @throws {PeerfoldError} `NO_PEERS` when no device is connected
+   */
+  settled(options?: AbortOptions): Promise<void>
   /** Idempotent. */
   close(): Promise<void>
 }

@@ -1,4 +1,5 @@
 export type * from './api.js'
 export * from './errors.js'
+export type { FolderActivity, FolderIssue, FolderStatus, FolderSync } from './folder/types.js'
 export type * from './ports/index.js'
 export type * from './workspace/types.js'
