@@ -51,6 +51,8 @@ export default defineConfig({
       },
       {
         resolve: { alias },
+        // Found anew each time: a dependency met in mid-run would reload the page under a test.
+        optimizeDeps: { entries: ['packages/browser/test/**/*.test.ts'], force: true },
         test: {
           name: 'browser',
           include: ['packages/browser/test/**/*.test.ts'],
