@@ -1,0 +1,252 @@
+import type { Connection, Libp2p, PeerUpdate, Stream } from '@libp2p/interface'
+import type { KadDHT } from '@libp2p/kad-dht'
+import { peerIdFromString } from '@libp2p/peer-id'
+import { Emitter } from '../async/emitter.js'
+import { PeerfoldError } from '../errors.js'
+import type { AbortOptions } from '../ports/abort.js'
+import type { Clock } from '../ports/clock.js'
+import type {
+  Network,
+  NetworkEvents,
+  NetworkStream,
+  PeerConnection,
+  PeerId,
+  StreamHandler,
+} from '../ports/network.js'
+import { addressOf, carrierOf, fullAddresses } from './addresses.js'
+import { fromLibp2p, reasonOf } from './errors.js'
+import { Libp2pStream } from './libp2p-stream.js'
+import { Liveness, type LivenessInit } from './liveness.js'
+import * as rendezvous from './rendezvous.js'
+
+export interface Libp2pNetworkInit {
+  /** A started node. The network stops it at `close`. */
+  node: Libp2p<{ dht?: KadDHT }>
+  clock: Clock
+  /** Longest try of one address, milliseconds. @default 5_000 */
+  dialTimeout?: number
+  /** Longest negotiation of a stream, milliseconds. @default 10_000 */
+  openTimeout?: number
+  liveness?: Omit<LivenessInit, 'clock' | 'connections'>
+}
+
+/** The `Network` port over a libp2p node that the platform has composed. */
+export class Libp2pNetwork implements Network {
+  readonly peer: PeerId
+  readonly #init: Required<Omit<Libp2pNetworkInit, 'liveness'>>
+  readonly #node: Libp2pNetworkInit['node']
+  readonly #events = new Emitter<NetworkEvents>()
+  readonly #protocols = new Set<string>()
+  readonly #streams = new Map<Libp2pStream, Stream>()
+  readonly #known = new Set<PeerId>()
+  readonly #liveness: Liveness
+  #closing: Promise<void> | undefined
+
+  constructor(init: Libp2pNetworkInit) {
+    this.#init = { dialTimeout: 5_000, openTimeout: 10_000, ...init }
+    this.#node = init.node
+    this.peer = init.node.peerId.toString()
+    const connections = () => this.#node.getConnections()
+    this.#liveness = new Liveness({ ...init.liveness, clock: init.clock, connections })
+    this.#listen()
+  }
+
+  addresses(): string[] {
+    return fullAddresses(this.#node.getMultiaddrs(), this.peer)
+  }
+
+  connections(): PeerConnection[] {
+    return [...this.#known].flatMap((peer) => {
+      const connection = this.#best(peer)
+      return connection === undefined ? [] : [describe(connection)]
+    })
+  }
+
+  handle(protocol: string, handler: StreamHandler): void {
+    this.#checkOpen()
+    if (this.#protocols.has(protocol)) {
+      throw new PeerfoldError('PROTOCOL_TAKEN', `${protocol} is handled already`)
+    }
+    this.#protocols.add(protocol)
+    const serve = (stream: Stream, connection: Connection) => void this.#serve(stream, connection, handler)
+    // In force at once; what is awaited is only libp2p's note in its own peer store.
+    this.#node.handle(protocol, serve, { runOnLimitedConnection: true }).catch(() => {})
+  }
+
+  unhandle(protocol: string): void {
+    if (!this.#protocols.delete(protocol)) return
+    this.#node.unhandle(protocol).catch(() => {})
+  }
+
+  async dial(
+    target: { peer?: PeerId; addresses: readonly string[] },
+    options?: AbortOptions,
+  ): Promise<PeerConnection> {
+    options?.signal?.throwIfAborted()
+    this.#checkOpen()
+    const connected = target.peer === undefined ? undefined : this.#best(target.peer)
+    if (connected !== undefined) return describe(connected)
+    const reasons: Record<string, string> = {}
+    for (const address of target.addresses) {
+      try {
+        return await this.#dialOne(address, target.peer, options)
+      } catch (error) {
+        options?.signal?.throwIfAborted()
+        this.#checkOpen()
+        reasons[address] = reasonOf(error)
+      }
+    }
+    const shown = Object.entries(reasons).map(([address, reason]) => `${address}: ${reason}`)
+    throw new PeerfoldError('DIAL_FAILED', `no connection: ${shown.join('; ') || 'no addresses'}`, {
+      details: { reasons },
+    })
+  }
+
+  async open(peer: PeerId, protocol: string, options?: AbortOptions): Promise<NetworkStream> {
+    options?.signal?.throwIfAborted()
+    this.#checkOpen()
+    const connection = this.#best(peer)
+    if (connection === undefined) throw new PeerfoldError('NOT_CONNECTED', `not connected to ${peer}`)
+    const late = AbortSignal.timeout(this.#init.openTimeout)
+    const signal = options?.signal === undefined ? late : AbortSignal.any([options.signal, late])
+    try {
+      const stream = await connection.newStream(protocol, { signal, runOnLimitedConnection: true })
+      return this.#wrap(stream, connection)
+    } catch (error) {
+      options?.signal?.throwIfAborted()
+      this.#checkOpen()
+      throw fromLibp2p(error, `opening ${protocol} to ${peer} failed`)
+    }
+  }
+
+  async disconnect(peer: PeerId): Promise<void> {
+    for (const [stream] of this.#streams) {
+      if (stream.peer === peer) stream.abort(new PeerfoldError('NOT_CONNECTED', 'this side hung up'))
+    }
+    await this.#node.hangUp(peerIdFromString(peer))
+  }
+
+  async announce(key: Uint8Array, options?: AbortOptions): Promise<void> {
+    options?.signal?.throwIfAborted()
+    this.#checkOpen()
+    const { dht } = this.#node.services
+    if (dht === undefined) return
+    try {
+      await rendezvous.announce(dht, key, options)
+    } catch (error) {
+      options?.signal?.throwIfAborted()
+      throw fromLibp2p(error, 'announcing failed')
+    }
+  }
+
+  async *find(
+    key: Uint8Array,
+    options?: AbortOptions,
+  ): AsyncGenerator<{ peer: PeerId; addresses: string[] }> {
+    options?.signal?.throwIfAborted()
+    this.#checkOpen()
+    const { dht } = this.#node.services
+    if (dht === undefined) return
+    try {
+      for await (const found of rendezvous.find(dht, key, options)) if (found.peer !== this.peer) yield found
+    } catch (error) {
+      options?.signal?.throwIfAborted()
+      throw fromLibp2p(error, 'the search failed')
+    }
+  }
+
+  on<E extends keyof NetworkEvents>(event: E, listener: NetworkEvents[E]): () => void {
+    return this.#events.on(event, listener)
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#stop()
+    return this.#closing
+  }
+
+  async #stop(): Promise<void> {
+    this.#liveness.close()
+    const reason = new PeerfoldError('CLOSED', 'the network is closed')
+    for (const stream of this.#streams.keys()) stream.abort(reason)
+    await this.#node.stop()
+  }
+
+  #listen(): void {
+    const node = this.#node
+    node.addEventListener('peer:connect', (event) => this.#onConnect(event.detail.toString()))
+    node.addEventListener('peer:disconnect', (event) => this.#onDisconnect(event.detail.toString()))
+    node.addEventListener('peer:update', (event) => this.#onUpdate(event.detail))
+    node.addEventListener('self:peer:update', () => this.#events.emit('addresses', this.addresses()))
+    for (const connection of node.getConnections()) this.#known.add(connection.remotePeer.toString())
+  }
+
+  #onConnect(peer: PeerId): void {
+    const connection = this.#best(peer)
+    if (connection === undefined || this.#known.has(peer)) return
+    this.#known.add(peer)
+    this.#events.emit('connect', describe(connection))
+  }
+
+  #onDisconnect(peer: PeerId): void {
+    if (this.#known.delete(peer)) this.#events.emit('disconnect', peer)
+  }
+
+  /** libp2p itself announces only peers that it has never heard of; one that restarted comes back with other addresses. */
+  #onUpdate({ peer, previous }: PeerUpdate): void {
+    const id = peer.id.toString()
+    const now = peer.addresses.map(({ multiaddr }) => multiaddr)
+    const before = new Set(previous?.addresses.map(({ multiaddr }) => multiaddr.toString()))
+    if (id === this.peer || now.every((address) => before.has(address.toString()))) return
+    this.#events.emit('discover', id, fullAddresses(now, id))
+  }
+
+  async #dialOne(text: string, peer: PeerId | undefined, options?: AbortOptions): Promise<PeerConnection> {
+    const late = AbortSignal.timeout(this.#init.dialTimeout)
+    const signal = options?.signal === undefined ? late : AbortSignal.any([options.signal, late])
+    const connection = await this.#node.dial(addressOf(text, peer), { signal })
+    if (connection.remotePeer.toString() === this.peer) {
+      connection.abort(new Error('that is this peer itself'))
+      throw new Error('that is this peer itself')
+    }
+    this.#onConnect(connection.remotePeer.toString())
+    return describe(connection)
+  }
+
+  async #serve(stream: Stream, connection: Connection, handler: StreamHandler): Promise<void> {
+    const wrapped = this.#wrap(stream, connection)
+    try {
+      await handler(wrapped)
+    } catch (error) {
+      wrapped.abort(error instanceof Error ? error : new Error(String(error)))
+    }
+  }
+
+  #wrap(stream: Stream, connection: Connection): Libp2pStream {
+    const heard = () => this.#liveness.heard(connection)
+    const wrapped = new Libp2pStream(stream, connection.remotePeer.toString(), heard)
+    this.#streams.set(wrapped, stream)
+    stream.addEventListener('close', () => this.#streams.delete(wrapped))
+    return wrapped
+  }
+
+  /** The connection that streams go over: an open one, direct rather than through a relay. */
+  #best(peer: PeerId): Connection | undefined {
+    const open = this.#node
+      .getConnections()
+      .filter((connection) => connection.remotePeer.toString() === peer && connection.status === 'open')
+    return open.find((connection) => connection.limits === undefined) ?? open[0]
+  }
+
+  #checkOpen(): void {
+    if (this.#closing !== undefined) throw new PeerfoldError('CLOSED', 'the network is closed')
+  }
+}
+
+function describe(connection: Connection): PeerConnection {
+  return {
+    peer: connection.remotePeer.toString(),
+    carrier: carrierOf(connection.remoteAddr),
+    address: connection.remoteAddr.toString(),
+    direction: connection.direction,
+  }
+}
