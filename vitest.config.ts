@@ -1,7 +1,7 @@
-import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { playwright } from '@vitest/browser-playwright'
 import { defineConfig } from 'vitest/config'
+import { findChromium } from './scripts/chromium.mjs'
 
 const source = (path: string) => fileURLToPath(new URL(`./packages/${path}`, import.meta.url))
 
@@ -11,12 +11,7 @@ const alias = [
   { find: /^@peerfold\/(\w+)$/, replacement: source('$1/src/index.ts') },
 ]
 
-/** Set by `npm test`, which also knows how to get a Chromium; by hand: PEERFOLD_CHROMIUM=/path/to/chromium. */
-const chromium =
-  process.env.PEERFOLD_CHROMIUM ??
-  ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) =>
-    existsSync(path),
-  )
+const chromium = await findChromium()
 
 const chromiumFlags = [
   '--no-sandbox',
