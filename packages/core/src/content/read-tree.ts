@@ -1,0 +1,155 @@
+import { equalBytes } from '../encoding/bytes.js'
+import { sha256Now } from '../encoding/derive.js'
+import { isPeerfoldError, PeerfoldError } from '../errors.js'
+import type { AbortOptions } from '../ports/abort.js'
+import type { Crypto } from '../ports/crypto.js'
+import { blockCid, blockDigest } from './block-cid.js'
+import {
+  decodeNode,
+  decodeRoot,
+  type Entry,
+  invalid,
+  type ManifestNode,
+  type ManifestRoot,
+  PlainHash,
+} from './manifest.js'
+import { mapOrdered } from './map-ordered.js'
+import type { BlockSource, ContentRef } from './types.js'
+
+export interface ReadTreeOptions extends AbortOptions {
+  source: BlockSource
+  crypto: Pick<Crypto, 'open' | 'openChunks' | 'hash'>
+}
+
+/** A node with where its content begins and whether that reaches the content's end. */
+export interface PlacedNode {
+  node: ManifestNode
+  offset: number
+  last: boolean
+}
+
+/** A chunk and where in the content it begins. */
+export interface PlacedChunk {
+  entry: Entry
+  offset: number
+}
+
+/** Bytes of content, `to` not included. */
+export interface Range {
+  from: number
+  to: number
+}
+
+/** Nodes that are read ahead while the one before is used. */
+const NODES_AHEAD = 2
+
+/**
+ * Opens a content's root and checks it against its reference.
+ *
+ * @throws {PeerfoldError} `MANIFEST_INVALID`, `PROTOCOL_UNSUPPORTED`, and what the source throws
+ */
+export async function readRoot(
+  ref: ContentRef,
+  { source, crypto, signal }: Omit<ReadTreeOptions, 'crypto'> & { crypto: Pick<Crypto, 'open' | 'hash'> },
+): Promise<ManifestRoot> {
+  const ciphertext = await source.get(ref.root, { signal })
+  const opened = await blameAuthor(blockDigest(ref.root), ciphertext, crypto, () =>
+    crypto.open([{ key: ref.key, ciphertext }], { signal }),
+  )
+  const root = decodeRoot(opened[0] as Uint8Array)
+  if (root.size !== ref.size || !equalBytes(root.plain, ref.plain))
+    invalid('another content than its reference says')
+  if (root.body instanceof Uint8Array && !equalBytes(root.plain, plainOf(root.body))) {
+    invalid('an inline content that does not match')
+  }
+  return root
+}
+
+/** The gear seed under which a content was cut. */
+export async function readGearSeed(
+  ref: ContentRef,
+  options: Omit<ReadTreeOptions, 'crypto'> & { crypto: Pick<Crypto, 'open' | 'hash'> },
+): Promise<Uint8Array> {
+  return (await readRoot(ref, options)).gearSeed
+}
+
+/** Opens the node that an entry of a parent names, and checks it against the entry. */
+export async function readNode(
+  entry: Entry,
+  expected: { level: number; last: boolean },
+  { source, crypto, signal }: ReadTreeOptions,
+): Promise<ManifestNode> {
+  const bytes = await source.get(blockCid(entry.digest), { signal })
+  const opened = await blameAuthor(entry.digest, bytes, crypto, () =>
+    crypto.openChunks([{ key: entry.key, bytes, hash: entry.hash }], { signal }),
+  )
+  return decodeNode(opened[0] as Uint8Array, { ...expected, length: entry.length })
+}
+
+/**
+ * The chunks of [from, to) in order. `onNode` is called for each node on the way, before what is below it is read, and is waited for.
+ */
+export async function* walkChunks(
+  top: PlacedNode,
+  range: Range,
+  options: ReadTreeOptions & { onNode?: (placed: PlacedNode) => Promise<void> },
+): AsyncGenerator<PlacedChunk> {
+  await options.onNode?.(top)
+  const children = childrenIn(top, range)
+  if (top.node.level === 0) {
+    yield* children
+    return
+  }
+  const below = mapOrdered(
+    children,
+    NODES_AHEAD,
+    async ({ entry, offset, last }, signal): Promise<PlacedNode> => {
+      const expected = { level: top.node.level - 1, last }
+      return { node: await readNode(entry, expected, { ...options, signal }), offset, last }
+    },
+    options.signal,
+  )
+  for await (const child of below) yield* walkChunks(child, range, options)
+}
+
+/** A node's children, with their places, that hold something of the range. */
+export function childrenIn(
+  { node, offset, last }: PlacedNode,
+  { from, to }: Range,
+): (PlacedChunk & { last: boolean })[] {
+  let at = offset
+  const children = node.entries.map((entry, i) => {
+    const child = { entry, offset: at, last: last && i === node.entries.length - 1 }
+    at += entry.length
+    return child
+  })
+  return children.filter((child) => child.offset < to && child.offset + child.entry.length > from)
+}
+
+/**
+ * Runs `open` on a block whose source has checked its name. When it does not open, the fault lies with the author, who sealed something
+ * else than the manifest says; unless the source handed out wrong bytes after all, which is looked at only now.
+ *
+ * @throws {PeerfoldError} `MANIFEST_INVALID`, `BLOCK_CORRUPT`
+ */
+export async function blameAuthor<T>(
+  digest: Uint8Array,
+  block: Uint8Array,
+  crypto: Pick<Crypto, 'hash'>,
+  open: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await open()
+  } catch (error) {
+    if (!isPeerfoldError(error, 'DECRYPT_FAILED')) throw error
+    const [hash] = await crypto.hash([block])
+    if (equalBytes(hash as Uint8Array, digest)) return invalid('a block that does not open as it says', error)
+    throw new PeerfoldError('BLOCK_CORRUPT', `${blockCid(digest)} does not match its name`, { cause: error })
+  }
+}
+
+function plainOf(content: Uint8Array): Uint8Array {
+  const plain = new PlainHash()
+  if (content.length > 0) plain.add(sha256Now(content), content.length)
+  return plain.digest()
+}

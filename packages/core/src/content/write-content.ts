@@ -1,0 +1,264 @@
+import { PeerfoldError } from '../errors.js'
+import type { AbortOptions } from '../ports/abort.js'
+import type { Block } from '../ports/block-store.js'
+import type { Crypto, SealedChunk } from '../ports/crypto.js'
+import { blockCid } from './block-cid.js'
+import { pieces } from './byte-source.js'
+import type { ChunkIndex } from './chunk-index.js'
+import { Chunker } from './chunker.js'
+import { createGearTable, type GearTable } from './gear.js'
+import { type Entry, encodeRoot, PlainHash } from './manifest.js'
+import { ManifestBuilder } from './manifest-builder.js'
+import { mapOrdered } from './map-ordered.js'
+import { readGearSeed } from './read-tree.js'
+import { INLINE_MAX } from './sizes.js'
+import type { BlockSink, BlockSource, ByteSource, ContentKeys, ContentRef } from './types.js'
+
+export interface WriteContentOptions extends AbortOptions {
+  /** The workspace's present secrets. */
+  keys: ContentKeys
+  crypto: Pick<Crypto, 'hash' | 'sealChunks' | 'open'>
+  /** Gets each block that is not known yet, in batches, several at once. */
+  sink: BlockSink
+  /** Chunks held already are not sealed again; new ones are entered. @default none */
+  known?: ChunkIndex
+  /** The version that this one is based on: its gear seed is kept, so that unchanged parts are cut alike. */
+  base?: { ref: ContentRef; source: BlockSource }
+  /** Called with the bytes of content that were taken so far. */
+  onProgress?: (bytes: number) => void
+}
+
+/** Chunks are hashed and sealed in batches of about so many bytes: worth a thread's while, small enough to hold several. */
+const BATCH_BYTES = 2 * 1024 * 1024
+const BATCHES_AT_ONCE = 4
+
+/**
+ * Cuts, seals and stores a content, in bounded memory: four batches of at most 3 MiB, each as plaintext and as ciphertext, so 24 MiB
+ * whatever the size. Blocks are durable once the sink is flushed.
+ *
+ * Equal content under equal keys gives the same root, unless `known` holds some of its chunks sealed under an earlier epoch's secret.
+ *
+ * @example
+ * ```ts
+ * const ref = await writeContent([bytes], { keys, crypto, sink: store })
+ * await store.flush()
+ * ```
+ */
+export async function writeContent(source: ByteSource, options: WriteContentOptions): Promise<ContentRef> {
+  const { signal, base } = options
+  const gearSeed = base === undefined ? options.keys.gearSeed : await baseSeed(base, options)
+  const writer = new ContentWriter(gearSeed, options)
+  const batches = chunkBatches(source, createGearTable(gearSeed), signal)
+  let taken = 0
+  for await (const batch of mapOrdered(batches, BATCHES_AT_ONCE, writer.storeBatch, signal)) {
+    await writer.append(batch)
+    taken += batch.bytes
+    options.onProgress?.(taken)
+  }
+  return writer.finish()
+}
+
+/**
+ * What `writeContent` would call `plain`, without storing anything: tells whether a content is one that is known already.
+ *
+ * @param options.gearSeed the workspace's, or the base version's (`readGearSeed`)
+ */
+export async function identifyContent(
+  source: ByteSource,
+  options: AbortOptions & { gearSeed: Uint8Array; crypto: Pick<Crypto, 'hash'> },
+): Promise<{ plain: Uint8Array; size: number }> {
+  const { signal, crypto } = options
+  const plain = new PlainHash()
+  let size = 0
+  const batches = chunkBatches(source, createGearTable(options.gearSeed), signal)
+  const hashed = mapOrdered(
+    batches,
+    BATCHES_AT_ONCE,
+    async ({ chunks }, signal) => {
+      const hashes = await crypto.hash(chunks, { signal })
+      return chunks.map((chunk, i) => ({ hash: hashes[i] as Uint8Array, length: chunk.length }))
+    },
+    signal,
+  )
+  for await (const batch of hashed) {
+    for (const { hash, length } of batch) {
+      plain.add(hash, length)
+      size += length
+    }
+  }
+  return { plain: plain.digest(), size }
+}
+
+interface ChunkBatch {
+  chunks: Uint8Array[]
+  /** The content's only chunk, and small enough to travel in the root. */
+  inline: boolean
+}
+
+/** Batches of chunks, each at most `BATCH_BYTES` and one chunk. */
+async function* chunkBatches(
+  source: ByteSource,
+  gear: GearTable,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<ChunkBatch> {
+  const chunker = new Chunker(gear)
+  let chunks: Uint8Array[] = []
+  let bytes = 0
+  let first = true
+  for await (const piece of pieces(source, signal)) {
+    // In slices, so that one huge piece does not become one huge batch.
+    for (let at = 0; at < piece.length; at += BATCH_BYTES) {
+      for (const chunk of chunker.push(piece.subarray(at, at + BATCH_BYTES))) {
+        chunks.push(chunk)
+        bytes += chunk.length
+        if (bytes < BATCH_BYTES) continue
+        yield { chunks, inline: false }
+        chunks = []
+        bytes = 0
+        first = false
+      }
+    }
+  }
+  const rest = chunker.finish()
+  const inline = first && chunks.length === 0 && (rest?.length ?? 0) <= INLINE_MAX
+  if (rest !== undefined) chunks.push(rest)
+  if (chunks.length > 0) yield { chunks, inline }
+}
+
+interface StoredBatch {
+  bytes: number
+  entries: Entry[]
+  /** The content itself, when it is inline; then `entries` has the one hash that `plain` needs and no block. */
+  inline: Uint8Array | undefined
+}
+
+type SealedEntry = SealedChunk & Entry
+
+class ContentWriter {
+  readonly #gearSeed: Uint8Array
+  readonly #options: WriteContentOptions
+  readonly #plain = new PlainHash()
+  readonly #builder = new ManifestBuilder((plaintext, length) => this.#storeNode(plaintext, length))
+  #inline: Uint8Array | undefined = new Uint8Array()
+  #size = 0
+  /** Whether the last look-up found anything: then it pays to hash and ask before sealing. */
+  #expectKnown = true
+
+  constructor(gearSeed: Uint8Array, options: WriteContentOptions) {
+    this.#gearSeed = gearSeed
+    this.#options = options
+  }
+
+  /** Runs for several batches at once. */
+  readonly storeBatch = async ({ chunks, inline }: ChunkBatch, signal: AbortSignal): Promise<StoredBatch> => {
+    const bytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0)
+    if (inline) {
+      const content = chunks[0] as Uint8Array
+      const [hash] = await this.#options.crypto.hash([content], { signal })
+      const entry = { hash: hash as Uint8Array, length: bytes, digest: EMPTY, key: EMPTY }
+      return { bytes, entries: [entry], inline: content }
+    }
+    return { bytes, entries: await this.#storeChunks(chunks, signal), inline: undefined }
+  }
+
+  /** Takes batches in order. */
+  async append({ entries, inline, bytes }: StoredBatch): Promise<void> {
+    this.#size += bytes
+    this.#inline = inline
+    for (const entry of entries) {
+      this.#plain.add(entry.hash, entry.length)
+      if (inline === undefined) await this.#builder.add(entry)
+    }
+  }
+
+  async finish(): Promise<ContentRef> {
+    const plain = this.#plain.digest()
+    const body = this.#inline ?? (await this.#builder.finish())
+    const root = encodeRoot({ gearSeed: this.#gearSeed, plain, size: this.#size, body })
+    const { digest, key } = await this.#storeNode(root, this.#size)
+    return { root: blockCid(digest), key, plain, size: this.#size }
+  }
+
+  /**
+   * Either asks before sealing, or, while nothing is found that way, seals at once and asks after: one trip to another thread instead
+   * of two, and still nothing is put twice.
+   */
+  async #storeChunks(chunks: Uint8Array[], signal: AbortSignal): Promise<Entry[]> {
+    const { known, crypto } = this.#options
+    if (known === undefined) return this.#put(await this.#seal(chunks, signal), signal)
+    if (!this.#expectKnown) {
+      const sealed = await this.#seal(chunks, signal)
+      return this.#putUnknown(sealed, await this.#ask(known, sealed, signal), signal)
+    }
+    const hashes = await crypto.hash(chunks, { signal })
+    const asked = chunks.map(({ length }, i) => ({ hash: hashes[i] as Uint8Array, length }))
+    const found = await this.#ask(known, asked, signal)
+    const unknown = chunks.filter((_, i) => found[i] === undefined)
+    const sealed = (await this.#seal(unknown, signal)).values()
+    const all = found.map((entry) => entry ?? (sealed.next().value as SealedEntry))
+    return this.#putUnknown(all, found, signal)
+  }
+
+  async #ask(
+    known: ChunkIndex,
+    chunks: readonly { hash: Uint8Array; length: number }[],
+    signal: AbortSignal,
+  ): Promise<(Entry | undefined)[]> {
+    const hashes = chunks.map((chunk) => chunk.hash)
+    const found = await known.lookup(hashes, { signal })
+    this.#expectKnown = found.some((entry) => entry !== undefined)
+    return found.map((entry, i) => (entry?.length === chunks[i]?.length ? entry : undefined))
+  }
+
+  async #putUnknown(
+    all: readonly (Entry | SealedEntry)[],
+    found: readonly (Entry | undefined)[],
+    signal: AbortSignal,
+  ): Promise<Entry[]> {
+    const fresh = all.filter((_, i) => found[i] === undefined) as SealedEntry[]
+    const entries = await this.#put(fresh, signal)
+    await this.#options.known?.add(entries, { signal })
+    const next = entries.values()
+    return found.map((entry) => entry ?? (next.next().value as Entry))
+  }
+
+  async #seal(chunks: Uint8Array[], signal: AbortSignal | undefined): Promise<SealedEntry[]> {
+    if (chunks.length === 0) return []
+    const { crypto, keys } = this.#options
+    // Chunks that are given up may have no length afterwards.
+    const lengths = chunks.map((chunk) => chunk.length)
+    const sealed = await crypto.sealChunks(keys.dedupSecret, chunks, { signal, giveUp: true })
+    return sealed.map((chunk, i) => ({ ...chunk, length: lengths[i] as number }))
+  }
+
+  async #put(sealed: readonly SealedEntry[], signal: AbortSignal | undefined): Promise<Entry[]> {
+    if (sealed.length > 0) await this.#options.sink.put(sealed.map(toBlock), { signal })
+    return sealed.map(({ bytes: _, ...entry }) => entry)
+  }
+
+  async #storeNode(plaintext: Uint8Array, length: number): Promise<Entry> {
+    const { signal } = this.#options
+    const [entry] = await this.#put(await this.#seal([plaintext], signal), signal)
+    return { ...(entry as Entry), length }
+  }
+}
+
+const EMPTY = new Uint8Array()
+
+function toBlock({ digest, bytes }: SealedChunk): Block {
+  return { cid: blockCid(digest), bytes }
+}
+
+/** The base's gear seed; the workspace's own when the base cannot be read here, which costs some deduplication only. */
+async function baseSeed(
+  base: { ref: ContentRef; source: BlockSource },
+  { keys, crypto, signal }: WriteContentOptions,
+): Promise<Uint8Array> {
+  try {
+    return await readGearSeed(base.ref, { source: base.source, crypto, signal })
+  } catch (error) {
+    signal?.throwIfAborted()
+    if (error instanceof PeerfoldError) return keys.gearSeed
+    throw error
+  }
+}
