@@ -23,6 +23,15 @@ export interface SyncAuthority {
   onChange(listener: () => void): () => void
 }
 
+/** Ways to devices, which sessions of one user's devices tell each other. The dialer implements it. */
+export interface AddressBook {
+  /** Own addresses and those of known devices. */
+  known(): Array<{ peer: PeerId; addresses: string[] }>
+  /** A hint from a peer, to be checked by dialling. Ignores peers that are no device of ours. */
+  learn(peer: PeerId, addresses: readonly string[]): void
+  onChange(listener: () => void): () => void
+}
+
 /** What a peer has told about one workspace. */
 export interface PeerProgress {
   device: DeviceId
@@ -32,6 +41,10 @@ export interface PeerProgress {
   lastSeen: number
   /** Whether the peer holds, durably, all blocks of the commits it applied. */
   blocksComplete: boolean
+  /** Commits of the last batch it acknowledged that it holds back until what they need arrives. */
+  held: number
+  /** Commits from here that it refused in this session. */
+  rejected: number
 }
 
 export interface SyncPeer {
@@ -39,6 +52,8 @@ export interface SyncPeer {
   device: DeviceId
   name: string
   connection: PeerConnection
+  /** Its wall clock minus ours when it said hello, milliseconds: far from zero, one of the two is wrong. */
+  clockOffset: number
 }
 
 export interface SyncEvents {
@@ -57,10 +72,17 @@ export interface Sync {
   attach(handle: WorkspaceHandle, log: WorkspaceLog): void
   detach(handle: WorkspaceHandle): void
   peers(): SyncPeer[]
+  /** Peers of which something was heard in this run, connected or not. */
   progress(handle: WorkspaceHandle): Map<PeerId, PeerProgress>
-  /** Tells peers that this device now durably holds all blocks of what it applied (or no longer does). */
+  /**
+   * Tells peers that this device now durably holds all blocks of what it applied (or no longer does). False at first, and again after
+   * every commit that came from a peer: say so anew, after the log's `commit` listeners have run, whenever the blocks are there.
+   */
   setBlocksComplete(handle: WorkspaceHandle, complete: boolean): void
-  /** Resolves when every connected peer with this workspace has applied these commits and reports complete blocks. */
+  /**
+   * Resolves when every connected peer with this workspace has applied these commits and reports complete blocks; at once when none is
+   * connected (see `peers`). @throws {PeerfoldError} `WORKSPACE_NOT_FOUND` when it is not attached, `NOT_FOUND` for an unknown commit
+   */
   acknowledged(handle: WorkspaceHandle, commits: readonly CommitId[], options?: AbortOptions): Promise<void>
   on<E extends keyof SyncEvents>(event: E, listener: SyncEvents[E]): () => void
   close(): Promise<void>

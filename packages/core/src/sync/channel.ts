@@ -1,0 +1,145 @@
+import * as lengthPrefixed from 'it-length-prefixed'
+import { pipe } from 'it-pipe'
+import type { Uint8ArrayList } from 'uint8arraylist'
+import { PeerfoldError } from '../errors.js'
+import type { AbortOptions } from '../ports/abort.js'
+import type { Clock } from '../ports/clock.js'
+import type { NetworkStream } from '../ports/network.js'
+import { KIB } from './limits.js'
+
+/** Frames that wait to be sent, beyond which the peer does not read at all. */
+const MAX_QUEUED_BYTES = 4096 * KIB
+
+export interface ChannelInit<M> {
+  stream: NetworkStream
+  clock: Clock
+  encode(message: M): Uint8Array
+  /** @throws {PeerfoldError} `MESSAGE_INVALID` */
+  decode(frame: Uint8Array): M
+  /** Largest frame accepted. May be raised later. */
+  maxFrame: number
+}
+
+interface Queued {
+  frame: Uint8ArrayList
+  sent: () => void
+  failed: (error: unknown) => void
+}
+
+/**
+ * Length-prefixed messages over a stream. Messages leave in the order of the calls; while the transport is full the queue
+ * grows up to a bound.
+ */
+export class Channel<M> {
+  readonly #init: ChannelInit<M>
+  readonly #messages: AsyncGenerator<M>
+  #queue: Queued[] = []
+  #queued = 0
+  #writing = false
+  #failure: Error | undefined
+  maxFrame: number
+  /** Monotonic time of the last byte that came. */
+  heard: number
+
+  constructor(init: ChannelInit<M>) {
+    this.#init = init
+    this.maxFrame = init.maxFrame
+    this.heard = init.clock.monotonic()
+    this.#messages = this.#read()
+  }
+
+  /** The next message, or undefined when the peer has closed its side. One caller at a time. */
+  async next(): Promise<M | undefined> {
+    const { done, value } = await this.#messages.next()
+    return done === true ? undefined : value
+  }
+
+  /** Resolves when the transport has taken the message. */
+  send(message: M, options?: AbortOptions): Promise<void> {
+    if (options?.signal?.aborted) return Promise.reject(options.signal.reason)
+    if (this.#failure !== undefined) return Promise.reject(this.#failure)
+    const frame = lengthPrefixed.encode.single(this.#init.encode(message))
+    return new Promise((sent, failed) => {
+      this.#queue.push({ frame, sent, failed })
+      this.#queued += frame.byteLength
+      if (this.#queued > MAX_QUEUED_BYTES) {
+        return this.abort(new PeerfoldError('TIMEOUT', 'the peer does not read what it is sent'))
+      }
+      if (!this.#writing) void this.#write()
+    })
+  }
+
+  /** Sends without waiting. A failure shows in `next`. */
+  post(message: M): void {
+    this.send(message).catch(() => {})
+  }
+
+  /** Closes this side after what was sent. */
+  async close(options?: AbortOptions): Promise<void> {
+    await this.#init.stream.close(options)
+  }
+
+  abort(reason: Error): void {
+    this.#fail(reason)
+    this.#init.stream.abort(reason)
+  }
+
+  async *#read(): AsyncGenerator<M> {
+    const frames = pipe(
+      this.#init.stream.source,
+      (source) => this.#listen(source),
+      (source) => lengthPrefixed.decode(source, { onLength: (length) => this.#checkLength(length) }),
+    )
+    try {
+      for await (const frame of frames) yield this.#init.decode(frame.subarray())
+    } catch (error) {
+      throw this.#failure ?? framingError(error)
+    }
+  }
+
+  async *#listen(source: AsyncIterable<Uint8Array | Uint8ArrayList>) {
+    for await (const bytes of source) {
+      this.heard = this.#init.clock.monotonic()
+      yield bytes
+    }
+  }
+
+  #checkLength(length: number): void {
+    if (length === 0 || length > this.maxFrame) {
+      throw new PeerfoldError('MESSAGE_INVALID', `a frame of ${length} bytes, at most ${this.maxFrame}`)
+    }
+  }
+
+  async #write(): Promise<void> {
+    this.#writing = true
+    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
+      try {
+        await this.#init.stream.send(next.frame)
+        this.#queued -= next.frame.byteLength
+        next.sent()
+      } catch (error) {
+        next.failed(error)
+        this.#fail(error instanceof Error ? error : new Error(String(error)))
+      }
+    }
+    this.#writing = false
+  }
+
+  #fail(reason: Error): void {
+    this.#failure ??= reason
+    for (const { failed } of this.#queue.splice(0)) failed(this.#failure)
+    this.#queued = 0
+  }
+}
+
+/** it-length-prefixed throws errors of its own; those of the stream pass as they are. */
+function framingError(error: unknown): Error {
+  const { name } = error as Error
+  if (name.startsWith('InvalidDataLength') || name === 'InvalidMessageLengthError') {
+    return new PeerfoldError('MESSAGE_INVALID', 'not a length-prefixed frame', { cause: error })
+  }
+  if (name === 'UnexpectedEOFError') {
+    return new PeerfoldError('NOT_CONNECTED', 'the stream ended inside a frame', { cause: error })
+  }
+  return error as Error
+}

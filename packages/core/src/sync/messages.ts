@@ -1,0 +1,145 @@
+import { decodeCbor, encodeCbor } from '../encoding/cbor.js'
+import { ERROR_CODES, type ErrorCode, PeerfoldError } from '../errors.js'
+import {
+  bool,
+  bytes,
+  type Codec,
+  type Decoded,
+  id,
+  integer,
+  invalid,
+  list,
+  optional,
+  record,
+  text,
+} from './codec.js'
+import {
+  KIB,
+  MAX_ADDRESS_BYTES,
+  MAX_ADDRESSES,
+  MAX_BATCH_COMMITS,
+  MAX_BATCHES,
+  MAX_ENTRIES,
+  MAX_ENTRY_BYTES,
+  MAX_ENVELOPE_BYTES,
+  MAX_FRAME_BYTES,
+  MAX_GRANT_BYTES,
+  MAX_GRANTS,
+  MAX_HANDLES,
+  MAX_HELLO_BYTES,
+  MAX_PEERS,
+  MIB,
+} from './limits.js'
+import { heads } from './summary.js'
+
+/** Messages of `/peerfold/sync/1` (PROTOCOL.md §6.3): each a canonical DAG-CBOR list [name, body], the body a map. */
+
+const count = integer(1, 2 ** 32 - 1)
+const handle = id()
+const codes: ReadonlySet<string> = new Set(ERROR_CODES)
+
+const errorCode: Codec<ErrorCode> = {
+  encode: (code) => code,
+  decode: (value, path) => {
+    if (typeof value !== 'string' || !/^[A-Z_]{1,40}$/.test(value)) throw invalid(path, 'an error code')
+    return codes.has(value) ? (value as ErrorCode) : 'INTERNAL'
+  },
+}
+
+/**
+ * What the sender has applied: `heads` since its last report on this workspace, or all of them when `reset`. `complete`: it durably
+ * holds all blocks of what it applied.
+ */
+const report = record({ reset: bool, heads, complete: bool })
+export type Report = Decoded<typeof report>
+
+const entries = list(bytes(1, MAX_ENTRY_BYTES), MAX_ENTRIES)
+const peerAddresses = record({
+  peer: text(128, /^[1-9A-HJ-NP-Za-km-z]+$/),
+  addresses: list(text(MAX_ADDRESS_BYTES, /^\/[\x21-\x7e]+$/), MAX_ADDRESSES),
+})
+
+const BODIES = {
+  hello: record({
+    versions: list(integer(1, 1000), 16, 1),
+    user: id(),
+    entries,
+    boot: id(16),
+    ended: integer(0),
+    time: integer(0),
+  }),
+  ready: record({}),
+  bye: record({ code: errorCode, retryAfter: optional(integer(0, 86_400_000)) }),
+  ping: record({ n: count }),
+  pong: record({ n: count }),
+  identity: record({ entries }),
+  grants: record({ grants: list(bytes(1, MAX_GRANT_BYTES), MAX_GRANTS) }),
+  addresses: record({ peers: list(peerAddresses, MAX_PEERS) }),
+  offer: record({ handles: list(handle, MAX_HANDLES) }),
+  have: record({ handle, report }),
+  want: record({ handle, want: count, heads }),
+  commits: record({
+    handle,
+    batch: count,
+    want: optional(count),
+    report: optional(report),
+    envelopes: list(bytes(1, MAX_ENVELOPE_BYTES), MAX_BATCH_COMMITS, 1),
+  }),
+  done: record({ handle, want: count }),
+  ack: record({
+    handle,
+    batches: list(count, MAX_BATCHES, 1),
+    held: integer(0),
+    rejected: integer(0),
+    report: optional(report),
+  }),
+}
+
+type Bodies = typeof BODIES
+export type MessageType = keyof Bodies
+export type Message = { [K in MessageType]: { type: K } & Decoded<Bodies[K]> }[MessageType]
+export type MessageOf<K extends MessageType> = Extract<Message, { type: K }>
+
+/** Largest encoding of each message; checked before anything is decoded. */
+export const MAX_BYTES: Record<MessageType, number> = {
+  hello: MAX_HELLO_BYTES,
+  ready: 16,
+  bye: 128,
+  ping: 32,
+  pong: 32,
+  identity: MAX_HELLO_BYTES,
+  grants: MIB,
+  addresses: 600 * KIB,
+  offer: 400 * KIB,
+  have: MIB,
+  want: MIB,
+  commits: MAX_FRAME_BYTES,
+  done: 128,
+  ack: MIB,
+}
+
+export function encodeMessage(message: Message): Uint8Array {
+  const { type, ...body } = message
+  return encodeCbor([type, (BODIES[type] as Codec<unknown>).encode(body)])
+}
+
+/** @throws {PeerfoldError} `MESSAGE_INVALID` */
+export function decodeMessage(frame: Uint8Array): Message {
+  const type = peekType(frame)
+  if (frame.length > MAX_BYTES[type]) {
+    throw new PeerfoldError('MESSAGE_INVALID', `${type} of ${frame.length} bytes, at most ${MAX_BYTES[type]}`)
+  }
+  const parts = decodeCbor(frame)
+  if (!Array.isArray(parts) || parts.length !== 2) throw invalid('message', '[name, body]')
+  const body = (BODIES[type] as Codec<Record<string, unknown>>).decode(parts[1], type)
+  return { type, ...body } as Message
+}
+
+/** The name, which is the first item of the list, without decoding the rest. */
+function peekType(frame: Uint8Array): MessageType {
+  const length = (frame[1] ?? 0) - 0x60
+  if (frame[0] !== 0x82 || length < 1 || length > 23) throw invalid('message', '[name, body]')
+  const type = String.fromCharCode(...frame.subarray(2, 2 + length))
+  if (!Object.hasOwn(BODIES, type)) throw new PeerfoldError('MESSAGE_INVALID', 'no message of that name')
+  return type as MessageType
+}

@@ -1,0 +1,409 @@
+import { withDeadline } from '../async/deadline.js'
+import { toHex } from '../encoding/bytes.js'
+import { type ErrorCode, isPeerfoldError, PeerfoldError } from '../errors.js'
+import type { WorkspaceLog } from '../log/types.js'
+import type { AbortOptions } from '../ports/abort.js'
+import type { Clock } from '../ports/clock.js'
+import type { CommitId, WorkspaceHandle } from '../ports/ids.js'
+import type { Network, NetworkStream, PeerId } from '../ports/network.js'
+import type { Random } from '../ports/random.js'
+import { Channel } from './channel.js'
+import { Listeners } from './events.js'
+import {
+  type Admitted,
+  acceptHandshake,
+  farewell,
+  type HandshakeInit,
+  openHandshake,
+  STEP_MS,
+} from './handshake.js'
+import { MAX_HELLO_BYTES } from './limits.js'
+import { decodeMessage, encodeMessage, type Message, type MessageOf } from './messages.js'
+import { Opener } from './opener.js'
+import { Replication } from './replication.js'
+import { POINTS, Reputation } from './reputation.js'
+import { Session } from './session.js'
+import type { AddressBook, PeerProgress, Sync, SyncAuthority, SyncEvents, SyncPeer } from './types.js'
+
+/**
+ * Replication of commits and identity between admitted peers: PROTOCOL.md §6.
+ *
+ * Participants: two devices (later also relays), each with the keys that `access` certified, over one long-lived stream.
+ * Goals: new commits reach every connected peer in one message; a peer that was away fetches exactly what it lacks, causes first, and resumes
+ * where it stopped; identity changes and revocations reach all; whoever is not admitted learns nothing; memory is bounded whatever a peer does.
+ * Non-goals: blocks (`exchange`), judging commits (`log`), finding peers (`dialer.ts`), confidentiality (`net` encrypts the channel, `log` seals).
+ * Messages: `messages.ts`; limits: `limits.ts`; versions: `handshake.ts`.
+ */
+export const SYNC_PROTOCOL = '/peerfold/sync/1'
+
+/** Handshakes and farewells at a time; more are cut off unheard. */
+const MAX_PENDING = 64
+
+/** Refusals worth telling: the others are accidents of the transport or of two sessions that crossed. */
+const REFUSALS: ReadonlySet<ErrorCode> = new Set([
+  'UNAUTHORIZED',
+  'CERTIFICATE_INVALID',
+  'DEVICE_REVOKED',
+  'PROTOCOL_UNSUPPORTED',
+  'MESSAGE_INVALID',
+  'BUSY',
+  'TIMEOUT',
+])
+
+export interface SyncInit {
+  network: Network
+  authority: SyncAuthority
+  clock: Clock
+  random: Random
+  /** Whether a session should be opened with that peer when it is connected: it is a device of ours. Others may still call us. */
+  wanted: (peer: PeerId) => boolean
+  /**
+   * What that peer may replicate from now on, before the peer itself learns that it was admitted; empty when its session is over. The blocks
+   * follow the same rule: `exchange.authorize` and `exchange.revoke`.
+   */
+  onAuthorized?: (peer: PeerId, handles: ReadonlySet<WorkspaceHandle>) => void
+  /** Where sessions put what peers say about ways to other devices. @default such hints are ignored and none are given */
+  addresses?: AddressBook
+}
+
+/**
+ * @example
+ * ```ts
+ * const sync = createSync({ network, authority, clock, random, wanted: (peer) => devices.has(peer) })
+ * sync.attach(handle, log)
+ * await sync.start()
+ * ```
+ */
+export function createSync(init: SyncInit): Sync {
+  return new SyncNode(init)
+}
+
+class SyncNode implements Sync {
+  readonly #init: SyncInit
+  readonly #boot: string
+  readonly #replications = new Map<WorkspaceHandle, Replication>()
+  readonly #sessions = new Map<PeerId, Session>()
+  readonly #incoming = new Map<PeerId, Channel<Message>>()
+  readonly #outgoing = new Map<PeerId, Channel<Message>>()
+  /** Sessions of this run that have ended, by peer: tells a new session of a peer from one that crossed. */
+  readonly #endedCount = new Map<PeerId, number>()
+  readonly #reputation: Reputation
+  readonly #opener: Opener
+  readonly #listeners = new Listeners<SyncEvents>()
+  readonly #closing = new AbortController()
+  readonly #tasks = new Set<Promise<unknown>>()
+  #unsubscribe: Array<() => void> = []
+
+  constructor(init: SyncInit) {
+    this.#init = init
+    this.#boot = toHex(init.random.bytes(16))
+    this.#reputation = new Reputation(init.clock)
+    this.#opener = new Opener({
+      clock: init.clock,
+      random: init.random,
+      lacks: (peer) => this.#lacks(peer),
+      open: (peer) => this.#open(peer),
+    })
+  }
+
+  async start(): Promise<void> {
+    this.#checkOpen()
+    const { network, authority, addresses } = this.#init
+    network.handle(SYNC_PROTOCOL, (stream) => this.#accept(stream))
+    this.#unsubscribe = [
+      () => network.unhandle(SYNC_PROTOCOL),
+      network.on('connect', ({ peer }) => this.#opener.encourage(peer)),
+      network.on('disconnect', (peer) => this.#disconnected(peer)),
+      authority.onChange(() => this.#authorityChanged()),
+      addresses?.onChange(() => this.#refresh()) ?? (() => {}),
+    ]
+    this.#encourageAll()
+  }
+
+  attach(handle: WorkspaceHandle, log: WorkspaceLog): void {
+    this.#checkOpen()
+    if (this.#replications.has(handle)) this.detach(handle)
+    const progressed = (peer: PeerId) => this.#listeners.emit('progress', peer, handle)
+    this.#replications.set(handle, new Replication({ handle, log, clock: this.#init.clock, progressed }))
+    this.#refresh()
+  }
+
+  detach(handle: WorkspaceHandle): void {
+    const replication = this.#replications.get(handle)
+    if (replication === undefined) return
+    this.#replications.delete(handle)
+    this.#refresh()
+    replication.close()
+  }
+
+  peers(): SyncPeer[] {
+    const connections = new Map(this.#init.network.connections().map((each) => [each.peer, each]))
+    return [...this.#sessions.values()].map(({ info }) => ({
+      ...info,
+      connection: connections.get(info.peer) ?? info.connection,
+    }))
+  }
+
+  progress(handle: WorkspaceHandle): Map<PeerId, PeerProgress> {
+    return new Map(this.#replications.get(handle)?.progress)
+  }
+
+  setBlocksComplete(handle: WorkspaceHandle, complete: boolean): void {
+    this.#replications.get(handle)?.setComplete(complete)
+  }
+
+  async acknowledged(
+    handle: WorkspaceHandle,
+    commits: readonly CommitId[],
+    options?: AbortOptions,
+  ): Promise<void> {
+    options?.signal?.throwIfAborted()
+    const replication = this.#replications.get(handle)
+    if (replication === undefined) {
+      throw new PeerfoldError('WORKSPACE_NOT_FOUND', `workspace ${handle} is not attached`)
+    }
+    const undecided = () => [...this.#sessions.values()].some((session) => !session.decided)
+    await replication.acknowledged(commits, undecided, options)
+    if (replication.closed) throw new PeerfoldError('CLOSED', `workspace ${handle} was detached`)
+  }
+
+  on<E extends keyof SyncEvents>(event: E, listener: SyncEvents[E]): () => void {
+    return this.#listeners.on(event, listener)
+  }
+
+  async close(): Promise<void> {
+    if (!this.#closing.signal.aborted) {
+      this.#closing.abort(new PeerfoldError('CLOSED', 'sync was closed'))
+      for (const unsubscribe of this.#unsubscribe) unsubscribe()
+      this.#opener.close()
+      for (const session of this.#sessions.values()) session.end(this.#closing.signal.reason)
+    }
+    await Promise.allSettled(this.#tasks)
+    for (const handle of [...this.#replications.keys()]) this.detach(handle)
+    this.#listeners.clear()
+  }
+
+  #accept(stream: NetworkStream): void {
+    const { peer } = stream
+    if (this.#closing.signal.aborted || this.#tasks.size - this.#sessions.size >= MAX_PENDING) {
+      stream.abort(new PeerfoldError('BUSY', 'too many sessions are being opened'))
+      return
+    }
+    const channel = this.#channel(stream)
+    const wait = this.#reputation.attempt(peer)
+    if (wait > 0) {
+      const busy = new PeerfoldError('BUSY', `${peer} opens sessions too often`)
+      this.#track(farewell(channel, this.#init.clock, busy, Math.ceil(wait)))
+      return
+    }
+    this.#incoming.get(peer)?.abort(new PeerfoldError('ALREADY_EXISTS', 'a newer session came'))
+    this.#incoming.set(peer, channel)
+    const task = this.#establish(channel, peer, 'inbound').finally(() => {
+      if (this.#incoming.get(peer) === channel) this.#incoming.delete(peer)
+      this.#opener.retry(peer)
+    })
+    this.#track(task)
+  }
+
+  /** Resolves when the session is up. */
+  async #open(peer: PeerId): Promise<void> {
+    const { network, clock } = this.#init
+    const { signal } = this.#closing
+    const stream = await withDeadline(
+      clock,
+      STEP_MS,
+      'opening a session',
+      (within) => network.open(peer, SYNC_PROTOCOL, { signal: within }),
+      { signal },
+    )
+    if (!this.#lacks(peer)) return stream.abort(new PeerfoldError('ALREADY_EXISTS', 'the peer came first'))
+    const channel = this.#channel(stream)
+    this.#outgoing.set(peer, channel)
+    const task = this.#establish(channel, peer, 'outbound').finally(() => this.#outgoing.delete(peer))
+    this.#track(task)
+    await task
+  }
+
+  #channel(stream: NetworkStream): Channel<Message> {
+    const { clock } = this.#init
+    return new Channel({
+      stream,
+      clock,
+      encode: encodeMessage,
+      decode: decodeMessage,
+      maxFrame: MAX_HELLO_BYTES,
+    })
+  }
+
+  async #establish(channel: Channel<Message>, peer: PeerId, direction: Session['direction']): Promise<void> {
+    const { authority, clock } = this.#init
+    const { signal } = this.#closing
+    const init: HandshakeInit = {
+      channel,
+      peer,
+      authority,
+      clock,
+      boot: this.#boot,
+      ended: this.#endedCount.get(peer) ?? 0,
+      arbitrate: (hello) => this.#arbitrate(peer, direction, hello),
+      admitted: async ({ device }) => this.#init.onAuthorized?.(peer, await authority.handles(device)),
+    }
+    const handshake = direction === 'inbound' ? acceptHandshake : openHandshake
+    try {
+      const admitted = await handshake(init, { signal })
+      this.#register(channel, peer, direction, admitted)
+    } catch (error) {
+      await this.#refuse(channel, peer, error)
+      throw error
+    }
+  }
+
+  /**
+   * At most one session with each peer. A session that is up gives way when the peer has restarted or has ended its side; of two that
+   * cross, the one that the lower peer id opened stays (PROTOCOL.md §6.4).
+   */
+  #arbitrate(peer: PeerId, direction: Session['direction'], hello: MessageOf<'hello'>): void {
+    const existing = this.#sessions.get(peer)
+    if (existing !== undefined) {
+      if (!supersedes(existing, direction, hello)) throw crossed()
+      this.#drop(existing, new PeerfoldError('CLOSED', 'the peer opened a new session'))
+      return
+    }
+    if (direction === 'outbound') return
+    const outgoing = this.#outgoing.get(peer)
+    if (outgoing === undefined) return
+    if (this.#init.network.peer < peer) throw crossed()
+    outgoing.abort(crossed())
+  }
+
+  #register(
+    channel: Channel<Message>,
+    peer: PeerId,
+    direction: Session['direction'],
+    admitted: Admitted,
+  ): void {
+    this.#closing.signal.throwIfAborted()
+    const { network, authority, clock, addresses, onAuthorized } = this.#init
+    const connection = network.connections().find((each) => each.peer === peer)
+    if (connection === undefined) throw new PeerfoldError('NOT_CONNECTED', `${peer} is gone`)
+    if (this.#sessions.has(peer)) throw crossed()
+    const session = new Session({
+      channel,
+      connection,
+      direction,
+      admitted,
+      authority,
+      clock,
+      replications: this.#replications,
+      addresses,
+      authorized: (handles) => onAuthorized?.(peer, handles),
+      blame: (commits) => this.#blame(peer, commits * POINTS.commitForwarded),
+    })
+    this.#sessions.set(peer, session)
+    this.#opener.forget(peer)
+    this.#listeners.emit('open', session.info)
+    this.#track(this.#hold(session))
+  }
+
+  async #hold(session: Session): Promise<void> {
+    const { clock } = this.#init
+    const reason = await session.run().catch((error: unknown) => asError(error))
+    this.#drop(session, reason)
+    if (isRemote(reason)) session.channel.abort(reason)
+    else await farewell(session.channel, clock, reason)
+    this.#judge(session.peer, reason)
+    this.#opener.retry(session.peer)
+  }
+
+  /** The session is over, whether or not its stream knows. */
+  #drop(session: Session, reason: Error): void {
+    session.end(reason)
+    const { peer } = session
+    if (this.#sessions.get(peer) !== session) return
+    this.#sessions.delete(peer)
+    this.#endedCount.set(peer, (this.#endedCount.get(peer) ?? 0) + 1)
+    if (!this.#incoming.has(peer)) this.#init.onAuthorized?.(peer, new Set())
+    for (const replication of this.#replications.values()) replication.wake()
+    this.#listeners.emit('closed', session.info, isPeerfoldError(reason, 'CLOSED') ? undefined : reason)
+  }
+
+  async #refuse(channel: Channel<Message>, peer: PeerId, error: unknown): Promise<void> {
+    const reason = asError(error)
+    if (!this.#sessions.has(peer)) this.#init.onAuthorized?.(peer, new Set())
+    if (isRemote(reason)) channel.abort(reason)
+    else await farewell(channel, this.#init.clock, reason)
+    this.#judge(peer, reason)
+  }
+
+  /** Tells of refusals, and hangs up on who broke the protocol or died. */
+  #judge(peer: PeerId, reason: Error): void {
+    if (!isPeerfoldError(reason)) return
+    if (REFUSALS.has(reason.code)) this.#listeners.emit('refused', peer, reason)
+    if (isRemote(reason)) return
+    if (reason.code === 'MESSAGE_INVALID') this.#blame(peer, POINTS.messageInvalid)
+    if (reason.code === 'MESSAGE_INVALID' || reason.code === 'TIMEOUT') this.#hangUp(peer)
+  }
+
+  #blame(peer: PeerId, points: number): void {
+    if (!this.#reputation.blame(peer, points)) return
+    const reason = new PeerfoldError('MESSAGE_INVALID', 'the peer kept sending what it should have refused')
+    this.#sessions.get(peer)?.end(reason)
+    this.#hangUp(peer)
+  }
+
+  #hangUp(peer: PeerId): void {
+    this.#track(this.#init.network.disconnect(peer))
+  }
+
+  #lacks(peer: PeerId): boolean {
+    if (this.#closing.signal.aborted || !this.#init.wanted(peer)) return false
+    if (this.#sessions.has(peer) || this.#incoming.has(peer) || this.#outgoing.has(peer)) return false
+    return this.#init.network.connections().some((connection) => connection.peer === peer)
+  }
+
+  #disconnected(peer: PeerId): void {
+    this.#opener.forget(peer)
+    this.#sessions.get(peer)?.end(new PeerfoldError('NOT_CONNECTED', `the connection to ${peer} was lost`))
+  }
+
+  #authorityChanged(): void {
+    this.#refresh()
+    this.#encourageAll()
+  }
+
+  #refresh(): void {
+    for (const session of this.#sessions.values()) session.refresh()
+  }
+
+  #encourageAll(): void {
+    for (const { peer } of this.#init.network.connections()) this.#opener.encourage(peer)
+  }
+
+  #track(task: Promise<unknown>): void {
+    const settled = task.catch(() => {}).finally(() => this.#tasks.delete(settled))
+    this.#tasks.add(settled)
+  }
+
+  #checkOpen(): void {
+    this.#closing.signal.throwIfAborted()
+  }
+}
+
+/** Whether a hello shows that the peer has no use for the session that is up. */
+function supersedes(existing: Session, direction: Session['direction'], hello: MessageOf<'hello'>): boolean {
+  if (hello.boot !== existing.hello.boot || hello.ended > existing.hello.ended) return true
+  return direction === 'inbound' && existing.direction === 'inbound' && hello.ended === existing.hello.ended
+}
+
+function crossed(): PeerfoldError {
+  return new PeerfoldError('ALREADY_EXISTS', 'there is a session with this peer')
+}
+
+/** Whether the other side ended it and said why. */
+function isRemote(reason: Error): boolean {
+  return isPeerfoldError(reason) && reason.details.remote === true
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error))
+}
