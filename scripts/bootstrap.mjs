@@ -1,7 +1,8 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { removeLeftovers } from './leftovers.mjs'
 import { withLock } from './lock.mjs'
 
 /** The repository's root. */
@@ -40,7 +41,7 @@ export function isInstalled(directory = root) {
 }
 
 /**
- * Runs a command to its end. What it prints is shown only when it fails, and then this process ends with its exit code.
+ * Runs a command to its end, or throws. What it prints is shown only when it fails.
  *
  * @param {string} what shown when it fails
  * @param {string} command
@@ -56,8 +57,7 @@ function mustRun(what, command, args, env = {}) {
   })
   if (status === 0) return
   process.stderr.write(`${stdout ?? ''}${stderr ?? ''}`)
-  console.error(`${what} failed${error ? `: ${error.message}` : signal ? ` (${signal})` : ''}.`)
-  process.exit(status ?? 1)
+  throw new Error(`${what} failed: ${error?.message ?? signal ?? `exit code ${status}`}`)
 }
 
 /** The command and first arguments that run the npm that runs us, or else the one in the path. */
@@ -83,6 +83,8 @@ export function turboCommand(args) {
 
 function build() {
   console.log('building what changed…')
+  const packages = join(root, 'packages')
+  for (const name of readdirSync(packages)) removeLeftovers(join(packages, name))
   const args = turboCommand(['run', 'build', '--output-logs=errors-only', '--log-prefix=none', '--ui=stream'])
   mustRun('The build', process.execPath, args, turboEnv)
 }

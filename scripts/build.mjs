@@ -2,4 +2,7 @@
 import './check-node.mjs'
 
 const { bootstrap } = await import('./bootstrap.mjs')
-await bootstrap()
+await bootstrap().catch((error) => {
+  console.error(error.message)
+  process.exit(1)
+})

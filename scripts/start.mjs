@@ -2,7 +2,10 @@
 import './check-node.mjs'
 
 const { bootstrap, root } = await import('./bootstrap.mjs')
-await bootstrap()
+await bootstrap().catch((error) => {
+  console.error(error.message)
+  process.exit(1)
+})
 
 // In this very process: its signals, exit code and terminal are the program's own.
 const program = new URL('../packages/node/dist/demo/main.js', import.meta.url)

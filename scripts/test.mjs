@@ -2,6 +2,12 @@
 import './check-node.mjs'
 
 const { bootstrap } = await import('./bootstrap.mjs')
-await bootstrap()
-const { runChecks } = await import('./checks/run.mjs')
-process.exitCode = await runChecks(process.argv.slice(2))
+try {
+  await bootstrap()
+  const { runChecks } = await import('./checks/run.mjs')
+  process.exitCode = await runChecks(process.argv.slice(2))
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error)
+  console.log('0 passed, 1 failed')
+  process.exitCode = 1
+}

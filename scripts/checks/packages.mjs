@@ -5,6 +5,7 @@ import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/co
 import { publint } from 'publint'
 import { formatMessage } from 'publint/utils'
 import { npmCommand, root } from '../bootstrap.mjs'
+import { leftovers } from '../leftovers.mjs'
 import { compareExports } from './exports.mjs'
 
 /**
@@ -94,18 +95,10 @@ async function runAttw({ manifest, tarball }) {
   }
 }
 
-/** tsc never deletes: output whose source is gone would be published. @param {Packed} packed @returns {Item} */
+/** @param {Packed} packed @returns {Item} */
 function checkNoLeftovers({ manifest, unpacked }) {
-  const files = readdirSync(join(unpacked, 'dist'), { recursive: true, encoding: 'utf8' })
-  const leftovers = files
-    .filter((file) => file.endsWith('.js'))
-    .filter((file) => !existsSync(join(unpacked, 'src', file.replace(/\.js$/, '.ts'))))
-  return {
-    name: `${manifest.name}: files`,
-    problems: leftovers.map(
-      (file) => `${manifest.name}: dist/${file} has no source; delete packages/*/dist and build`,
-    ),
-  }
+  const problems = leftovers(unpacked).map((file) => `${manifest.name}: ${file} has no source`)
+  return { name: `${manifest.name}: files`, problems }
 }
 
 /** @param {Packed} packed @returns {Item[]} */
