@@ -1,11 +1,13 @@
 import { openBlockStore } from '@peerfold/browser'
 import { type Block, isPeerfoldError } from '@peerfold/core'
+import { blockStoreSuite } from '@peerfold/core/testing'
 import { CID } from 'multiformats/cid'
 import * as raw from 'multiformats/codecs/raw'
 import { sha256 } from 'multiformats/hashes/sha2'
 import { describe, expect, test } from 'vitest'
 import { openLevel } from '../../src/stores/open-level.js'
 import { freshName } from './fresh-name.js'
+import { changeStored, flipLastBit } from './raw-database.js'
 
 async function blockOf(text: string): Promise<Block> {
   const bytes = new TextEncoder().encode(text)
@@ -15,17 +17,21 @@ async function blockOf(text: string): Promise<Block> {
 const codeOf = (error: any) => (isPeerfoldError(error) ? error.code : error)
 
 describe('blocks in IndexedDB', () => {
+  blockStoreSuite({ describe, test }, async () => {
+    const name = freshName()
+    return {
+      store: await openBlockStore(name),
+      damage: (cid) => changeStored(name, `b${cid}`, flipLastBit),
+      reopen: () => openBlockStore(name),
+    }
+  })
+
   test('a damaged block is never handed out; it is moved aside, and a new copy heals it', async () => {
     const name = freshName()
     const block = await blockOf('content')
-    const first = await openBlockStore(name)
-    await first.put([block])
-    await first.close()
-    const level = await openLevel(name)
-    await level.put(`b${block.cid}`, new TextEncoder().encode('c0ntent'))
-    await level.close()
-
     const store = await openBlockStore(name)
+    await store.put([block])
+    await changeStored(name, `b${block.cid}`, flipLastBit)
     expect(codeOf(await store.get(block.cid).catch((e: unknown) => e))).toBe('BLOCK_CORRUPT')
     expect(await store.has([block.cid])).toEqual([false])
     expect(codeOf(await store.get(block.cid).catch((e: unknown) => e))).toBe('BLOCK_NOT_FOUND')
