@@ -20,7 +20,7 @@ export interface OpenOptions extends AbortOptions {
 
 /** Content of one workspace on this device, and the way to what is not here yet. */
 export interface ContentStore {
-  /** Chunks, seals and stores; durable when it resolves. */
+  /** Chunks, seals and stores. Durable after `flush`. */
   ingest(bytes: ByteSource, options?: IngestOptions): Promise<ContentRef>
   /** What `bytes` would be, without storing anything. */
   identify(
@@ -29,6 +29,9 @@ export interface ContentStore {
   ): Promise<{ plain: Uint8Array; size: number }>
   /** Verified plaintext. @throws {PeerfoldError} `BLOCKS_UNAVAILABLE` when a block is not here (`remote`: and no peer gives it) */
   open(content: ContentRef, options?: OpenOptions): AsyncIterable<Uint8Array>
+  /** What was ingested before is durable when it resolves. Calls that overlap share the work. */
+  flush(options?: AbortOptions): Promise<void>
+  /** Whether all blocks are here. */
   available(content: ContentRef, options?: AbortOptions): Promise<boolean>
   /** Brings all blocks here, waiting for peers; the signal is the deadline. */
   fetch(content: ContentRef, options?: AbortOptions & { onProgress?: (bytes: number) => void }): Promise<void>

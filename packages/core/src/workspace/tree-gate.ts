@@ -1,3 +1,4 @@
+import { raceSignal } from '../async/deadline.js'
 import type { AbortOptions } from '../ports/abort.js'
 import type { ItemId } from '../ports/ids.js'
 import type { TreeEntry, TreeReader } from '../tree/types.js'
@@ -8,7 +9,7 @@ import type { TreeEntry, TreeReader } from '../tree/types.js'
  */
 export class TreeGate implements TreeReader {
   readonly #tree: TreeReader
-  #closed: PromiseWithResolversLike | undefined
+  #closed: Barrier | undefined
 
   constructor(tree: TreeReader) {
     this.#tree = tree
@@ -31,7 +32,7 @@ export class TreeGate implements TreeReader {
 
   /** Resolves when the tree is whole. */
   async whole(options?: AbortOptions): Promise<void> {
-    while (this.#closed !== undefined) await abortable(this.#closed.opened, options)
+    while (this.#closed !== undefined) await raceSignal(this.#closed.opened, options?.signal)
   }
 
   async entry(item: ItemId, options?: AbortOptions): Promise<TreeEntry | undefined> {
@@ -60,19 +61,7 @@ export class TreeGate implements TreeReader {
   }
 }
 
-interface PromiseWithResolversLike {
+interface Barrier {
   opened: Promise<void>
   open: () => void
-}
-
-/** Waits for a promise unless the signal fires first. */
-export async function abortable<T>(promise: Promise<T>, options?: AbortOptions): Promise<T> {
-  const signal = options?.signal
-  if (signal === undefined) return await promise
-  signal.throwIfAborted()
-  return await new Promise<T>((resolve, reject) => {
-    const abort = () => reject(signal.reason)
-    signal.addEventListener('abort', abort, { once: true })
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
-  })
 }

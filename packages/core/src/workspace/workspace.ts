@@ -1,5 +1,5 @@
 import { PeerfoldError } from '../errors.js'
-import type { CausalPast, WorkspaceLog } from '../log/types.js'
+import type { WorkspaceLog } from '../log/types.js'
 import type { AbortOptions } from '../ports/abort.js'
 import type { Clock } from '../ports/clock.js'
 import type { DeviceId, RecordId, WorkspaceId } from '../ports/ids.js'
@@ -10,6 +10,7 @@ import type { ContentStore } from './content-store.js'
 import { createLiveItems } from './live-items.js'
 import { formatPath, parseItemPath, parsePath } from './path.js'
 import { createReader, notFound, requireEntry } from './reader.js'
+import { transactTree } from './transact-tree.js'
 import type { TreeGate } from './tree-gate.js'
 import type {
   Body,
@@ -194,7 +195,7 @@ export class WorkspaceFacade implements Workspace {
     options?: AbortOptions,
   ): Promise<{ value: T; commit: CommitInfo | undefined }> {
     this.#throwIfClosed()
-    return await transactTree(this.#init.log, this.#init.tree, change, options)
+    return await transactTree(this.#init, change, options)
   }
 
   #writerOf(tx: TreeTransaction): Writer {
@@ -264,23 +265,6 @@ export class WorkspaceFacade implements Workspace {
   #throwIfClosed(): void {
     if (this.#closed !== undefined) throw new PeerfoldError('CLOSED', 'the workspace is closed')
   }
-}
-
-/** One commit from what `change` does to the tree; nothing when it does nothing or throws. */
-export async function transactTree<T>(
-  log: WorkspaceLog,
-  tree: Tree,
-  change: (tx: TreeTransaction) => Promise<T>,
-  options?: AbortOptions,
-): Promise<{ value: T; commit: CommitInfo | undefined }> {
-  let result: { value: T } | undefined
-  const commit = await log.commit(async (past: CausalPast) => {
-    const tx = tree.begin(past, log.nextStamp(), log.nextSeq(), log.writer)
-    result = { value: await change(tx) }
-    return await tx.draft()
-  }, options)
-  const { value } = result as { value: T }
-  return { value, commit: commit === undefined ? undefined : { id: commit.id, time: new Date(commit.time) } }
 }
 
 async function ingestBody(

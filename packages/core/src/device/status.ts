@@ -1,0 +1,151 @@
+import type { PeerStatus, State, Status, WorkspaceStatus } from '../api.js'
+import { toHex } from '../encoding/bytes.js'
+import { PeerfoldError } from '../errors.js'
+import type { FolderStatus } from '../folder/types.js'
+import type { PeerProgress, Sync } from '../sync/types.js'
+import type { Folders } from './folders.js'
+import type { IdentityStore } from './identity-store.js'
+import type { Presence } from './presence.js'
+import type { WorkspaceRuntime } from './workspace-runtime.js'
+
+/** What status is made of. */
+export interface StatusParts {
+  identity: IdentityStore
+  presence: Presence
+  folders: Folders | undefined
+  sync: Sync | undefined
+  addresses(): string[]
+  workspaces(): WorkspaceRuntime[]
+  /** Why there is no way to any other device. */
+  problem(): PeerfoldError | undefined
+}
+
+export async function computeStatus(parts: StatusParts): Promise<Status> {
+  const { identity } = parts
+  const problem = parts.problem()
+  return {
+    device: {
+      id: identity.keys.device,
+      name: identity.own?.certificate.name ?? '',
+      user: identity.user,
+      peer: identity.keys.peer,
+    },
+    addresses: parts.addresses(),
+    peers: listPeers(parts),
+    workspaces: await Promise.all(parts.workspaces().map((workspace) => workspaceStatus(parts, workspace))),
+    ...(problem === undefined ? {} : { problem: describe(problem) }),
+  }
+}
+
+function listPeers({ identity, presence }: StatusParts): PeerStatus[] {
+  return [...identity.standings.values()]
+    .filter(({ certificate, state }) => state === 'active' && certificate.device !== identity.keys.device)
+    .map(({ certificate }) => ({
+      id: certificate.device,
+      kind: 'device' as const,
+      name: certificate.name,
+      connected: presence.isConnected(certificate.device),
+      via: presence.carrier(certificate.device),
+    }))
+}
+
+async function workspaceStatus(parts: StatusParts, workspace: WorkspaceRuntime): Promise<WorkspaceStatus> {
+  const { folders, identity } = parts
+  const folder = folders?.get(workspace.id)?.status()
+  const failure = folders?.failure(workspace.id) ?? ownFailure(identity) ?? folder?.error
+  const { files, bytes } = await workspace.tree.stats()
+  return {
+    id: workspace.id,
+    name: workspace.name,
+    folder: folders?.list().find((bound) => bound.workspace === workspace.id)?.directory,
+    state: stateOf(parts, workspace, folder, failure !== undefined),
+    files,
+    bytes,
+    pending: addPending(workspace.replicator.pending, folder?.pending),
+    copies: { min: countCopies(parts, workspace) },
+    waitingFor: await listWaiting(parts, workspace, folder),
+    ...(failure === undefined ? {} : { error: { hint: '', ...failure } }),
+    issues: folder?.issues ?? [],
+  }
+}
+
+function ownFailure({ own }: IdentityStore): { code: string; message: string; hint: string } | undefined {
+  if (own === undefined || own.state === 'active') return undefined
+  return describe(new PeerfoldError('DEVICE_REVOKED', `this device is ${own.state}`))
+}
+
+function stateOf(
+  { sync }: StatusParts,
+  workspace: WorkspaceRuntime,
+  folder: FolderStatus | undefined,
+  failed: boolean,
+): State {
+  if (failed || folder?.state === 'error') return 'error'
+  if (folder?.state === 'paused') return 'paused'
+  const connected = new Set(sync?.peers().map(({ peer }) => peer))
+  const peers = [...(sync?.progress(workspace.handle) ?? [])].filter(([peer]) => connected.has(peer))
+  if (peers.length === 0) return 'offline'
+  const busy = folder?.state === 'syncing' || !workspace.replicator.idle
+  return busy || !peers.every(([, progress]) => hasEverything(workspace, progress)) ? 'syncing' : 'synced'
+}
+
+/** Whether a device is known to hold, durably, all that is here. */
+function hasEverything(workspace: WorkspaceRuntime, { summary, blocksComplete }: PeerProgress): boolean {
+  if (!blocksComplete) return false
+  for (const [feed, { seq, id }] of workspace.log.summary()) {
+    const theirs = summary.get(feed)
+    if (theirs === undefined || theirs.seq < seq || (theirs.seq === seq && theirs.id !== id)) return false
+  }
+  return true
+}
+
+function countCopies({ sync }: StatusParts, workspace: WorkspaceRuntime): number {
+  const others = [...(sync?.progress(workspace.handle).values() ?? [])]
+  const holders = others.filter((progress) => hasEverything(workspace, progress)).length
+  return Math.max(1, holders + (workspace.complete ? 1 : 0))
+}
+
+function addPending(
+  a: { files: number; bytes: number },
+  b: { files: number; bytes: number } = { files: 0, bytes: 0 },
+): { files: number; bytes: number } {
+  // What is fetched and what then waits for the disk are the same files.
+  return { files: Math.max(a.files, b.files), bytes: Math.max(a.bytes, b.bytes) }
+}
+
+const MAX_WAITING_SHOWN = 100
+
+async function listWaiting(
+  { presence, identity }: StatusParts,
+  workspace: WorkspaceRuntime,
+  folder: FolderStatus | undefined,
+): Promise<WorkspaceStatus['waitingFor']> {
+  const waiting: WorkspaceStatus['waitingFor'] = []
+  for (const { path, content } of folder?.awaiting.slice(0, MAX_WAITING_SHOWN) ?? []) {
+    const device = await authorOf(workspace, path, toHex(content.plain))
+    const lastSeen = device === undefined ? undefined : presence.lastSeen(device)
+    waiting.push({
+      path,
+      device: device === undefined ? undefined : (identity.nameOf(device) ?? device),
+      lastSeen: lastSeen?.toISOString(),
+    })
+  }
+  return waiting
+}
+
+/** The device that wrote a content certainly has it. */
+async function authorOf(
+  workspace: WorkspaceRuntime,
+  path: string,
+  plain: string,
+): Promise<string | undefined> {
+  const entry = await workspace.folderSource.tree.lookup(path.split('/'))
+  if (entry === undefined) return undefined
+  for await (const { content, device } of workspace.tree.versions(entry.item))
+    if (toHex(content.plain) === plain) return device
+  return undefined
+}
+
+function describe({ code, message, hint }: PeerfoldError): { code: string; message: string; hint: string } {
+  return { code, message, hint }
+}

@@ -1,0 +1,48 @@
+import { resolve } from 'node:path'
+import type { DeviceListing } from '@peerfold/core'
+import type { Command } from 'commander'
+import type { CommandContext } from '../context.js'
+import { printTicket } from '../ticket.js'
+
+/** `invite` and `join`: how further devices come in. */
+export function addPairingCommands(program: Command, context: CommandContext): void {
+  program
+    .command('invite')
+    .description('prints a ticket for another device of yours and waits for it')
+    .action(async () => {
+      let shown: Promise<void> = Promise.resolve()
+      const accepted = await context.call(
+        'invite',
+        {},
+        {
+          emit: (event) => {
+            if (event.type === 'ticket') shown = printTicket(context, event)
+          },
+        },
+      )
+      await shown
+      const { device } = accepted as { device: DeviceListing }
+      if (context.json) context.printJson({ accepted: device })
+      else context.print(`${device.name} joined.`)
+    })
+  program
+    .command('join <ticket>')
+    .description('makes this a device of the identity that printed the ticket')
+    .option('--folder <folder>', 'where its workspace is to lie on this device')
+    .option('--name <name>', 'name of this device')
+    .action(async (ticket: string, { folder, name }: { folder?: string; name?: string }) => {
+      const result = (await context.call('join', {
+        ticket,
+        name,
+        folder: folder === undefined ? undefined : resolve(folder),
+      })) as { device: { name: string }; workspaces: Array<{ name: string; folder?: string }> }
+      if (context.json) {
+        context.printJson(result)
+        return
+      }
+      context.print(`This device is ${result.device.name}.`)
+      for (const workspace of result.workspaces)
+        context.print(`  ${workspace.name}: ${workspace.folder ?? 'no folder on this device'}`)
+      context.print('Run `peerfold start` to sync.')
+    })
+}

@@ -1,0 +1,88 @@
+import { resolve } from 'node:path'
+import { createInterface } from 'node:readline/promises'
+import type { Command } from 'commander'
+import type { CommandContext } from '../context.js'
+
+/** `init`, `recover`, `add`: what makes a device and its workspaces. */
+export function addSetUpCommands(program: Command, context: CommandContext): void {
+  program
+    .command('init')
+    .description('makes a new identity with this as its first device; shows the recovery phrase once')
+    .option('--name <name>', 'name of this device')
+    .action(async ({ name }: { name?: string }) => {
+      const result = await context.call('init', { name })
+      printPhrase(context, result as SetUpResult)
+    })
+  program
+    .command('recover')
+    .description('makes this a device of an existing identity, from its recovery phrase on standard input')
+    .option('--name <name>', 'name of this device')
+    .action(async ({ name }: { name?: string }) => {
+      const phrase = await readPhrase()
+      const result = (await context.call('recover', { phrase, name })) as SetUpResult
+      if (context.json) context.printJson(result)
+      else
+        context.print(
+          `This device is now ${result.device.name}. Run \`peerfold start\` to find your other devices.`,
+        )
+    })
+  program
+    .command('add <folder>')
+    .description('makes a workspace from a folder')
+    .option('--name <name>', "name of the workspace; default: the folder's")
+    .action(async (folder: string, { name }: { name?: string }) => {
+      const result = (await context.call('add', { folder: resolve(folder), name })) as {
+        id: string
+        name: string
+        folder: string
+      }
+      if (context.json) context.printJson(result)
+      else
+        context.print(
+          `${result.folder} is workspace ${result.name} (${result.id.slice(0, 12)}). \`peerfold start\` keeps it in sync.`,
+        )
+    })
+}
+
+export interface SetUpResult {
+  device: { id: string; name: string; user: string }
+  phrase?: string
+}
+
+/** The only time that the phrase is shown. */
+export function printPhrase(context: CommandContext, result: SetUpResult): void {
+  if (context.json) {
+    context.printJson(result)
+    return
+  }
+  context.print(`This device is ${result.device.name}.`)
+  if (result.phrase === undefined) return
+  context.print('')
+  context.print(
+    'Your recovery phrase. Write it down now: it is shown once, and whoever has it has your files.',
+  )
+  context.print('')
+  const words = result.phrase.split(' ')
+  for (let row = 0; row < words.length; row += 6)
+    context.print(
+      `  ${words
+        .slice(row, row + 6)
+        .map((word, i) => `${String(row + i + 1).padStart(2)} ${word.padEnd(9)}`)
+        .join(' ')}`,
+    )
+  context.print('')
+}
+
+async function readPhrase(): Promise<string> {
+  if (process.stdin.isTTY) {
+    const prompt = createInterface({ input: process.stdin, output: process.stderr })
+    try {
+      return await prompt.question('Recovery phrase (24 words): ')
+    } finally {
+      prompt.close()
+    }
+  }
+  const pieces: Buffer[] = []
+  for await (const piece of process.stdin) pieces.push(piece as Buffer)
+  return Buffer.concat(pieces).toString('utf8')
+}

@@ -1,0 +1,53 @@
+import type { Status } from '@peerfold/core'
+import { type Command, InvalidArgumentError } from 'commander'
+import type { CommandContext } from '../context.js'
+import { formatBytes } from '../progress.js'
+
+const DEFAULT_WAIT_SECONDS = 600
+
+/** `status`: what this device has, whom it sees, what it waits for. */
+export function addStatusCommand(program: Command, context: CommandContext): void {
+  program
+    .command('status')
+    .description('shows devices, workspaces and what is waited for')
+    .option(
+      '--wait',
+      'until all on disk now is scanned and acknowledged by all reachable devices; exit 3 without any, 4 on timeout',
+    )
+    .option('--timeout <seconds>', 'how long to wait', parseSeconds, DEFAULT_WAIT_SECONDS)
+    .action(async ({ wait, timeout }: { wait?: boolean; timeout: number }) => {
+      const status = (await context.call(wait === true ? 'wait' : 'status', {
+        timeoutMs: timeout * 1000,
+      })) as Status
+      if (context.json) context.printJson(status)
+      else printStatus(context, status)
+    })
+}
+
+function parseSeconds(text: string): number {
+  const seconds = Number(text)
+  if (!Number.isFinite(seconds) || seconds <= 0) throw new InvalidArgumentError('a number of seconds above 0')
+  return seconds
+}
+
+function printStatus(context: CommandContext, status: Status): void {
+  context.print(`${status.device.name}  ${status.device.id.slice(0, 12)}`)
+  for (const peer of status.peers)
+    context.print(`  ${peer.name.padEnd(20)} ${peer.connected ? `connected (${peer.via})` : 'not connected'}`)
+  for (const workspace of status.workspaces) {
+    context.print(
+      `${workspace.name}: ${workspace.state}, ${workspace.files} files, ${formatBytes(workspace.bytes)}`,
+    )
+    context.print(`  folder: ${workspace.folder ?? 'none on this device'}; copies: ${workspace.copies.min}`)
+    if (workspace.error !== undefined)
+      context.print(`  ${workspace.error.code}: ${workspace.error.message} — ${workspace.error.hint}`)
+    const { files, bytes } = workspace.pending
+    if (files > 0) context.print(`  pending: ${files} files, ${formatBytes(bytes)}`)
+    for (const { path, device } of workspace.waitingFor.slice(0, 10))
+      context.print(`  waiting for ${path}${device === undefined ? '' : ` from ${device}`}`)
+    for (const { path, code, message } of workspace.issues.slice(0, 10))
+      context.print(`  ${code}: ${path}: ${message}`)
+  }
+  if (status.problem !== undefined)
+    context.print(`${status.problem.code}: ${status.problem.message} — ${status.problem.hint}`)
+}

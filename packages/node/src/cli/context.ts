@@ -1,0 +1,83 @@
+import { homedir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { PeerfoldError } from '@peerfold/core'
+import { connectControl } from '../service/control-client.js'
+import type { OperationIo, ServiceCaller } from '../service/operation.js'
+import { operationNeeds } from '../service/operations.js'
+import { controlPath, openService } from '../service/service.js'
+import { createProgressBars } from './progress.js'
+
+/** What every command gets: where the home is, how to speak, when to stop. */
+export interface CommandContext {
+  readonly home: string
+  readonly json: boolean
+  readonly signal: AbortSignal
+  configure(options: { home?: string; json?: boolean }): void
+  /** One line on stdout. */
+  print(text: string): void
+  /** One JSON object on one line on stdout. */
+  printJson(value: unknown): void
+  /** Runs an operation in the process that has the home open, or here when none has. */
+  call(operation: string, params?: Record<string, unknown>, io?: Partial<OperationIo>): Promise<unknown>
+  close(): void
+}
+
+export function createContext(): CommandContext {
+  const controller = new AbortController()
+  const stop = () => {
+    if (controller.signal.aborted) process.exit(130)
+    controller.abort(new PeerfoldError('ABORTED', 'interrupted'))
+  }
+  process.on('SIGINT', stop)
+  process.on('SIGTERM', stop)
+  const context = {
+    home: defaultHome(),
+    json: false,
+    signal: controller.signal,
+    configure(options: { home?: string; json?: boolean }) {
+      if (options.home !== undefined) context.home = resolve(options.home)
+      context.json = options.json ?? false
+    },
+    print: (text: string) => void process.stdout.write(`${text}\n`),
+    printJson: (value: unknown) => void process.stdout.write(`${JSON.stringify(value)}\n`),
+    call: (operation: string, params: Record<string, unknown> = {}, io: Partial<OperationIo> = {}) =>
+      callOperation(context, operation, params, io),
+    close: () => {
+      process.off('SIGINT', stop)
+      process.off('SIGTERM', stop)
+    },
+  }
+  return context
+}
+
+function defaultHome(): string {
+  return resolve(process.env.PEERFOLD_HOME ?? join(homedir(), '.peerfold'))
+}
+
+async function callOperation(
+  context: CommandContext,
+  operation: string,
+  params: Record<string, unknown>,
+  io: Partial<OperationIo>,
+): Promise<unknown> {
+  const caller = await findCaller(context, operation)
+  const bars = createProgressBars(context.json)
+  try {
+    return await caller.call(operation, params, {
+      ...io,
+      signal: context.signal,
+      emit: (event) => (event.type === 'progress' ? bars.update(event) : io.emit?.(event)),
+    })
+  } finally {
+    bars.stop()
+    await caller.close()
+  }
+}
+
+async function findCaller(context: CommandContext, operation: string): Promise<ServiceCaller> {
+  const running = await connectControl(controlPath(context.home))
+  return (
+    running ??
+    (await openService({ home: context.home, needs: operationNeeds(operation), signal: context.signal }))
+  )
+}

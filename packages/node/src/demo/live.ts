@@ -1,0 +1,47 @@
+import type { DemoDevice, Line } from './device.js'
+import { bringUpPair } from './pair.js'
+
+const ARROWS: Record<string, string> = { published: '→', applied: '←' }
+
+/** Runs both devices until interrupted and shows what happens to the files that a person puts into the folders. */
+export async function showLive(
+  laptop: DemoDevice,
+  desktop: DemoDevice,
+  print: (line: string) => void,
+): Promise<number> {
+  const stopped = interrupted()
+  for (const device of [laptop, desktop]) device.onLine((line) => showLine(device, line, print))
+  await Promise.race([bringUpPair(laptop, desktop), stopped])
+  print('')
+  print('Two devices of one person, end-to-end encrypted, no server. Put files into either folder:')
+  print(`  laptop   ${laptop.folder}   (process ${laptop.pid})`)
+  print(`  desktop  ${desktop.folder}   (process ${desktop.pid})`)
+  print('Stop with Ctrl-C.')
+  print('')
+  await stopped
+  return 0
+}
+
+function showLine(device: DemoDevice, line: Line, print: (line: string) => void): void {
+  const name = device.name.padEnd(7)
+  if (line.type === 'activity') {
+    const from = line.from === undefined ? '' : `${String(line.from)} → `
+    print(
+      `${name} ${ARROWS[String(line.direction)] ?? ' '} ${String(line.action).padEnd(8)} ${from}${String(line.path)}`,
+    )
+  } else if (line.type === 'state') {
+    const error = line.error as { code: string; message: string; hint: string } | undefined
+    print(
+      `${name}   ${String(line.state)}${error === undefined ? '' : `: ${error.code}: ${error.message} — ${error.hint}`}`,
+    )
+  } else if (line.type === 'problem') {
+    print(`${name}   ${String(line.code)}: ${String(line.message)} — ${String(line.hint)}`)
+  }
+}
+
+function interrupted(): Promise<void> {
+  return new Promise((resolve) => {
+    process.once('SIGINT', () => resolve())
+    process.once('SIGTERM', () => resolve())
+  })
+}

@@ -1,0 +1,76 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import { runCheck } from './check.js'
+import { DemoDevice } from './device.js'
+import { showLive } from './live.js'
+import { STEPS } from './steps.js'
+
+/** The main job: two devices, "laptop" and "desktop", as separate processes with real folders. */
+
+interface DemoOptions {
+  check?: boolean
+  sabotage?: number
+  dir?: string
+}
+
+const print = (line: string) => void process.stdout.write(`${line}\n`)
+
+async function main(args: string[]): Promise<number> {
+  const options = parseOptions(args)
+  if (typeof options === 'number') return options
+  const directory =
+    options.dir === undefined ? await mkdtemp(join(tmpdir(), 'peerfold-')) : resolve(options.dir)
+  const laptop = new DemoDevice('laptop', directory)
+  const desktop = new DemoDevice('desktop', directory)
+  try {
+    if (options.check !== true) return await showLive(laptop, desktop, print)
+    const passed = await runCheck(laptop, desktop, { directory, sabotage: options.sabotage, print })
+    print(passed ? `all ${STEPS.length} steps passed` : 'the tour failed')
+    return passed ? 0 : 1
+  } finally {
+    await Promise.all([laptop.stop(), desktop.stop()])
+    if (options.check === true && options.dir === undefined)
+      await rm(directory, { recursive: true, force: true })
+  }
+}
+
+/** @returns the exit code when there is nothing to run */
+function parseOptions(args: string[]): DemoOptions | number {
+  const program = new Command('npm start --')
+    .description(
+      'Runs two Peerfold devices on this machine and shows what happens to files in their folders.',
+    )
+    .option('--check', 'makes a scripted tour and exits')
+    .option(
+      '--sabotage <step>',
+      'with --check: spoils the result of this step, which must then fail',
+      parseStep,
+    )
+    .option('--dir <directory>', 'where homes and folders lie; default: a new temporary directory')
+    .exitOverride()
+  try {
+    program.parse(args, { from: 'user' })
+  } catch (error) {
+    return error instanceof CommanderError && error.exitCode === 0 ? 0 : 2
+  }
+  const options = program.opts<DemoOptions>()
+  if (options.sabotage !== undefined && options.check !== true) {
+    process.stderr.write('USAGE: --sabotage goes with --check\n')
+    return 2
+  }
+  return options
+}
+
+function parseStep(text: string): number {
+  const step = Number(text)
+  if (!Number.isInteger(step) || step < 1 || step > STEPS.length)
+    throw new InvalidArgumentError(`a step from 1 to ${STEPS.length}`)
+  return step
+}
+
+process.exitCode = await main(process.argv.slice(2)).catch((error: unknown) => {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
+  return 1
+})

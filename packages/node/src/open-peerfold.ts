@@ -1,0 +1,67 @@
+import { hostname } from 'node:os'
+import { resolve } from 'node:path'
+import type { AbortOptions, Peerfold } from '@peerfold/core'
+import { createPeerfold, systemClock, systemRandom } from '@peerfold/core/platform'
+import { createNodeFileSystem } from './file-system/node-file-system.js'
+import { createNodeWatcher } from './file-system/node-watcher.js'
+import { openHome } from './home/open-home.js'
+import { createLibp2pNetwork } from './net/create-libp2p-network.js'
+import { createNodeCrypto } from './workers/node-crypto.js'
+
+export interface OpenPeerfoldOptions extends AbortOptions {
+  /** Directory for keys, logs and blocks; made when missing, readable by its owner only. */
+  home: string
+  /** Shown to people on the other devices. @default the host's name */
+  name?: string
+  /** Multiaddrs to listen on. @default any free TCP and WebSocket port on all addresses */
+  listen?: string[]
+  /** Look for devices on the local network. @default true */
+  mdns?: boolean
+  /** Without a network: for reading and writing what is here. @default false */
+  offline?: boolean
+}
+
+/**
+ * Opens a device: its identity, workspaces and connections.
+ *
+ * @throws {PeerfoldError} `HOME_LOCKED`, `HOME_INVALID`
+ * @example
+ * ```ts
+ * await using pf = await openPeerfold({ home: '/tmp/peerfold-example', offline: true })
+ * await pf.identity.create()
+ * const notes = await pf.workspaces.create('notes')
+ * await notes.write('today.md', '# Today')
+ * ```
+ */
+export async function openPeerfold(options: OpenPeerfoldOptions): Promise<Peerfold> {
+  const home = await openHome(resolve(options.home))
+  const crypto = createNodeCrypto()
+  try {
+    return await createPeerfold(
+      {
+        home,
+        crypto,
+        clock: systemClock,
+        random: systemRandom,
+        network:
+          options.offline === true
+            ? undefined
+            : ({ peerSeed }) => createLibp2pNetwork({ peerSeed, ...pickNetwork(options) }),
+        disk: {
+          files: createNodeFileSystem(),
+          watcher: createNodeWatcher(),
+          state: (workspace) => home.folderState(workspace),
+        },
+      },
+      { name: options.name ?? hostname(), signal: options.signal },
+    )
+  } catch (error) {
+    await crypto.close()
+    await home.close()
+    throw error
+  }
+}
+
+function pickNetwork({ listen, mdns }: OpenPeerfoldOptions): { listen?: string[]; mdns?: boolean } {
+  return { listen, mdns }
+}

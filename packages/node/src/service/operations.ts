@@ -1,0 +1,239 @@
+import { basename, resolve } from 'node:path'
+import { type Peerfold, PeerfoldError, type Workspace } from '@peerfold/core'
+import type { OperationIo } from './operation.js'
+
+/** `home`: keys and stores. `network`: connections too. `all`: synced folders too. */
+export type OperationNeeds = 'home' | 'network' | 'all'
+
+interface Operation {
+  needs: OperationNeeds
+  run(peerfold: Peerfold, params: Record<string, unknown>, io: OperationIo): Promise<unknown>
+}
+
+/** What must be running for an operation; decides how its own process opens the device when none runs. */
+export function operationNeeds(name: string): OperationNeeds {
+  return OPERATIONS[name]?.needs ?? 'home'
+}
+
+export const OPERATIONS: Record<string, Operation> = {
+  ping: { needs: 'home', run: async () => ({}) },
+  init: { needs: 'home', run: (pf, params, io) => init(pf, params, io) },
+  recover: {
+    needs: 'home',
+    run: async (pf, params, { signal }) => {
+      await pf.identity.recover(text(params, 'phrase'), { name: optionalText(params, 'name'), signal })
+      return { device: pf.device }
+    },
+  },
+  add: { needs: 'home', run: addFolder },
+  invite: { needs: 'network', run: invite },
+  join: { needs: 'network', run: join },
+  status: { needs: 'home', run: async (pf) => pf.status.value },
+  wait: { needs: 'all', run: wait },
+  ls: {
+    needs: 'home',
+    run: async (pf, params, io) => {
+      const workspace = await selectWorkspace(pf, params)
+      const path = optionalText(params, 'path') ?? ''
+      const item = await workspace.stat(path, io)
+      if (item.kind === 'file') io.emit({ type: 'row', row: item })
+      else
+        for await (const row of workspace.list(path, {
+          recursive: params.recursive === true,
+          signal: io.signal,
+        }))
+          io.emit({ type: 'row', row })
+    },
+  },
+  cat: {
+    needs: 'network',
+    run: async (pf, params, io) => {
+      const workspace = await selectWorkspace(pf, params)
+      const label = text(params, 'path')
+      const body = workspace.read(label, {
+        version: optionalText(params, 'version'),
+        signal: io.signal,
+        onProgress: ({ bytes, total }) => io.emit({ type: 'progress', label, bytes, total }),
+      })
+      for await (const bytes of body) await io.write(bytes)
+    },
+  },
+  put: { needs: 'home', run: put },
+  mkdir: {
+    needs: 'home',
+    run: async (pf, params, io) => (await selectWorkspace(pf, params)).mkdir(text(params, 'path'), io),
+  },
+  mv: {
+    needs: 'home',
+    run: async (pf, params, io) =>
+      (await selectWorkspace(pf, params)).move(text(params, 'from'), text(params, 'to'), io),
+  },
+  rm: {
+    needs: 'home',
+    run: async (pf, params, io) => (await selectWorkspace(pf, params)).remove(text(params, 'path'), io),
+  },
+  versions: {
+    needs: 'home',
+    run: async (pf, params, io) => {
+      const workspace = await selectWorkspace(pf, params)
+      for await (const row of workspace.versions(text(params, 'path'), io)) io.emit({ type: 'row', row })
+    },
+  },
+  restore: {
+    needs: 'home',
+    run: async (pf, params, io) =>
+      (await selectWorkspace(pf, params)).restore(text(params, 'path'), text(params, 'version'), io),
+  },
+  conflicts: {
+    needs: 'home',
+    run: async (pf, params, io) => {
+      const workspace = await selectWorkspace(pf, params)
+      for await (const row of workspace.conflicts(io)) io.emit({ type: 'row', row })
+    },
+  },
+  resolve: {
+    needs: 'home',
+    run: async (pf, params, io) =>
+      (await selectWorkspace(pf, params)).resolve(
+        text(params, 'path'),
+        { version: text(params, 'version') },
+        io,
+      ),
+  },
+  'device-list': { needs: 'home', run: async (pf, _, io) => pf.devices.list(io) },
+  'device-remove': { needs: 'home', run: removeDevice },
+}
+
+async function init(
+  pf: Peerfold,
+  params: Record<string, unknown>,
+  { signal }: OperationIo,
+): Promise<unknown> {
+  const { phrase } = await pf.identity.create({ name: optionalText(params, 'name'), signal })
+  return { device: pf.device, phrase }
+}
+
+/** With `existing`, a folder that is bound already is left as it is. */
+async function addFolder(
+  pf: Peerfold,
+  params: Record<string, unknown>,
+  { signal }: OperationIo,
+): Promise<unknown> {
+  const directory = resolve(text(params, 'folder'))
+  const bound = pf.folders.list().find((folder) => folder.directory === directory)
+  if (bound !== undefined && params.existing === true) return { id: bound.workspace, folder: directory }
+  const name = optionalText(params, 'name') ?? (basename(directory) || 'files')
+  const { workspace, folder } = await pf.folders.create(name, directory, { signal })
+  return { id: workspace.id, name: workspace.name, folder: folder.directory }
+}
+
+async function invite(
+  pf: Peerfold,
+  _: Record<string, unknown>,
+  { emit, signal }: OperationIo,
+): Promise<unknown> {
+  await using invitation = await pf.devices.invite({ signal })
+  const { ticket, url, expires } = invitation
+  emit({ type: 'ticket', ticket, url, expires: expires.toISOString() })
+  return { device: await invitation.accepted({ signal }) }
+}
+
+/** One workspace lies in the folder itself; several lie in it side by side, each under its name. */
+async function join(
+  pf: Peerfold,
+  params: Record<string, unknown>,
+  { signal }: OperationIo,
+): Promise<unknown> {
+  const folder = optionalText(params, 'folder')
+  if (folder !== undefined) await pf.folders.check(resolve(folder), { signal })
+  const workspaces = await pf.devices.join(text(params, 'ticket'), {
+    name: optionalText(params, 'name'),
+    signal,
+  })
+  const joined = []
+  for (const workspace of workspaces) {
+    const directory =
+      folder === undefined ? undefined : workspaces.length === 1 ? folder : resolve(folder, workspace.name)
+    if (directory !== undefined) await pf.folders.add(workspace.id, directory, { signal })
+    joined.push({ id: workspace.id, name: workspace.name, folder: directory })
+  }
+  return { device: pf.device, workspaces: joined }
+}
+
+async function wait(
+  pf: Peerfold,
+  params: Record<string, unknown>,
+  { signal }: OperationIo,
+): Promise<unknown> {
+  const timeoutMs = Number(params.timeoutMs ?? 600_000)
+  const deadline = AbortSignal.timeout(timeoutMs)
+  try {
+    await pf.settled({ signal: AbortSignal.any([signal, deadline]) })
+  } catch (error) {
+    if (deadline.aborted && !signal.aborted)
+      throw new PeerfoldError('TIMEOUT', `not all devices had everything after ${timeoutMs / 1000} s`, {
+        cause: error,
+        hint: '`peerfold status` shows what is waited for.',
+      })
+    throw error
+  }
+  return pf.status.value
+}
+
+async function put(pf: Peerfold, params: Record<string, unknown>, io: OperationIo): Promise<unknown> {
+  const workspace = await selectWorkspace(pf, params)
+  const label = text(params, 'path')
+  const total = typeof params.size === 'number' ? params.size : undefined
+  return await workspace.write(label, io.input, {
+    mtime: typeof params.mtime === 'number' ? new Date(params.mtime) : undefined,
+    executable: params.executable === true,
+    signal: io.signal,
+    onProgress: ({ bytes }) => io.emit({ type: 'progress', label, bytes, total }),
+  })
+}
+
+async function removeDevice(
+  pf: Peerfold,
+  params: Record<string, unknown>,
+  { signal }: OperationIo,
+): Promise<unknown> {
+  const wanted = text(params, 'device')
+  const found = (await pf.devices.list({ signal })).filter(
+    ({ id, name, state }) => state === 'active' && (name === wanted || id.startsWith(wanted)),
+  )
+  const [device] = found
+  if (device === undefined) throw new PeerfoldError('DEVICE_NOT_FOUND', `no active device ${wanted}`)
+  if (found.length > 1)
+    throw new PeerfoldError('DEVICE_NOT_FOUND', `several devices are called ${wanted}`, {
+      hint: 'Name it by its id: `peerfold device list` shows it.',
+    })
+  await pf.devices.revoke(device.id, { signal })
+  return device
+}
+
+/** The workspace named, or the only one. */
+async function selectWorkspace(pf: Peerfold, params: Record<string, unknown>): Promise<Workspace> {
+  const wanted = optionalText(params, 'workspace')
+  if (wanted !== undefined) return await pf.workspaces.open(wanted)
+  const all = await pf.workspaces.list()
+  const [only] = all
+  if (only === undefined)
+    throw new PeerfoldError('WORKSPACE_NOT_FOUND', 'there is no workspace yet', {
+      hint: '`peerfold add FOLDER` makes one.',
+    })
+  if (all.length > 1)
+    throw new PeerfoldError('WORKSPACE_AMBIGUOUS', `there are ${all.length} workspaces`, {
+      hint: `Name one with --workspace: ${all.map(({ name }) => name).join(', ')}.`,
+    })
+  return await pf.workspaces.open(only.id)
+}
+
+function text(params: Record<string, unknown>, name: string): string {
+  const value = params[name]
+  if (typeof value !== 'string') throw new PeerfoldError('INVALID_ARGUMENT', `${name} is missing`)
+  return value
+}
+
+function optionalText(params: Record<string, unknown>, name: string): string | undefined {
+  return params[name] === undefined ? undefined : text(params, name)
+}

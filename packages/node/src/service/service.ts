@@ -1,0 +1,73 @@
+import { createHash } from 'node:crypto'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type FolderActivity, type Peerfold, PeerfoldError } from '@peerfold/core'
+import { openPeerfold } from '../open-peerfold.js'
+import type { OperationIo, ServiceCaller } from './operation.js'
+import { OPERATIONS, type OperationNeeds } from './operations.js'
+
+/** A device with its operations, in this process. */
+export interface Service extends ServiceCaller {
+  readonly peerfold: Peerfold
+  onActivity(listener: (workspace: string, activity: FolderActivity) => void): () => void
+}
+
+export interface ServiceInit {
+  home: string
+  /** How much of the device to bring up. */
+  needs: OperationNeeds
+  listen?: string[]
+  mdns?: boolean
+  signal?: AbortSignal
+}
+
+/** @throws {PeerfoldError} `HOME_LOCKED`, `HOME_INVALID`, `NO_IDENTITY` (when the folders are to run) */
+export async function openService(init: ServiceInit): Promise<Service> {
+  const { home, needs, listen, mdns, signal } = init
+  const peerfold = await openPeerfold({ home, listen, mdns, offline: needs === 'home', signal })
+  try {
+    if (needs === 'all' && peerfold.hasIdentity) await peerfold.folders.start({ signal })
+    return createService(peerfold)
+  } catch (error) {
+    await peerfold.close()
+    throw error
+  }
+}
+
+function createService(peerfold: Peerfold): Service {
+  return {
+    peerfold,
+    call: async (name, params, io = {}) => {
+      const operation = OPERATIONS[name]
+      if (operation === undefined) throw new PeerfoldError('INVALID_ARGUMENT', `no such operation: ${name}`)
+      return await operation.run(peerfold, params, withDefaults(io))
+    },
+    onActivity: (listener) => peerfold.folders.onActivity(listener),
+    close: () => peerfold.close(),
+  }
+}
+
+function withDefaults(io: Partial<OperationIo>): OperationIo {
+  return {
+    input: io.input ?? noInput(),
+    write: io.write ?? (async () => {}),
+    emit: io.emit ?? (() => {}),
+    signal: io.signal ?? new AbortController().signal,
+  }
+}
+
+async function* noInput(): AsyncGenerator<Uint8Array> {}
+
+/** Longest socket path that every system takes. */
+const MAX_SOCKET_PATH = 100
+
+/** Where the control socket of a home lies: in it, or, when that path is too long for a socket, in a private place named after it. */
+export function controlPath(home: string): string {
+  const path = join(home, 'control.sock')
+  if (process.platform === 'win32') return `\\\\.\\pipe\\peerfold-${digest(home)}`
+  return Buffer.byteLength(path) <= MAX_SOCKET_PATH ? path : join(tmpdir(), `peerfold-${digest(home)}.sock`)
+}
+
+function digest(home: string): string {
+  return createHash('sha256').update(home).digest('hex').slice(0, 32)
+}
