@@ -1,9 +1,15 @@
-import { PeerfoldError } from '@peerfold/core'
-import { systemClock } from '@peerfold/core/platform'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 
-test('core loads in a page', () => {
-  expect(globalThis.document).toBeDefined()
-  expect(new PeerfoldError('CLOSED', 'x')).toBeInstanceOf(Error)
-  expect(systemClock.now()).toBeGreaterThan(0)
+/** What core offers must load where there is neither Node nor anything that Node alone has. */
+describe('in a page', () => {
+  test.each([
+    ['@peerfold/core', () => import('@peerfold/core'), 'PeerfoldError'],
+    ['@peerfold/core/platform', () => import('@peerfold/core/platform'), 'createWebCrypto'],
+    ['@peerfold/core/net', () => import('@peerfold/core/net'), 'createNetwork'],
+    ['@peerfold/core/testing', () => import('@peerfold/core/testing'), 'networkSuite'],
+    ['@peerfold/browser', () => import('@peerfold/browser'), 'openLogStore'],
+  ])('%s loads', async (_, load, name) => {
+    expect(globalThis.process?.versions?.node).toBeUndefined()
+    expect(await load()).toHaveProperty(name)
+  })
 })
