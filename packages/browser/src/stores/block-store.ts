@@ -1,8 +1,7 @@
 import { type AbortOptions, type Block, type BlockStore, PeerfoldError } from '@peerfold/core'
-import type { BrowserLevel } from 'browser-level'
 import { CID } from 'multiformats/cid'
 import { closed, stored } from './errors.js'
-import { type OpenLevelInit, openLevel } from './open-level.js'
+import { type Level, type OpenLevelInit, openLevel } from './open-level.js'
 
 /*
  * Database layout: `b` + cid → block; `x` + cid → bytes that did not hash to their cid, kept aside for whoever wants to
@@ -23,14 +22,14 @@ const LIST_BATCH = 256
  * @throws {PeerfoldError} `HOME_LOCKED` when another tab has it open
  */
 export async function openBlockStore(name: string, init?: OpenLevelInit): Promise<BlockStore> {
-  return stored(`the block store ${name}`, async () => new LevelBlockStore(name, await openLevel(name, init)))
+  return new LevelBlockStore(name, await openLevel(name, init))
 }
 
 class LevelBlockStore implements BlockStore {
   readonly #name: string
-  readonly #level: BrowserLevel<string, Uint8Array>
+  readonly #level: Level
 
-  constructor(name: string, level: BrowserLevel<string, Uint8Array>) {
+  constructor(name: string, level: Level) {
     this.#name = `the block store ${name}`
     this.#level = level
   }

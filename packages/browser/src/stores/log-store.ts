@@ -5,9 +5,8 @@ import {
   type LogStore,
   PeerfoldError,
 } from '@peerfold/core'
-import type { BrowserLevel } from 'browser-level'
 import { closed, stored } from './errors.js'
-import { type OpenLevelInit, openLevel } from './open-level.js'
+import { type Level, type OpenLevelInit, openLevel } from './open-level.js'
 
 /*
  * Database layout: `r` + position as 16 decimal digits → checksum (8 bytes) ‖ record; `start` → position as text.
@@ -26,25 +25,32 @@ const READ_BATCH = 16
  * @throws {PeerfoldError} `HOME_LOCKED` when another tab has it open
  */
 export async function openLogStore(name: string, init?: OpenLevelInit): Promise<LogStore> {
-  return stored(`the log ${name}`, async () => {
-    const level = await openLevel(name, init)
-    const start = await readStart(level)
-    // A crash in mid-truncation leaves records before the start.
-    await level.clear({ gte: keyOf(0), lt: keyOf(start) })
-    const [last] = await level.keys({ gte: keyOf(start), lt: 's', reverse: true, limit: 1 }).all()
-    return new LevelLogStore(name, level, start, last === undefined ? start : positionOf(last) + 1)
-  })
+  const level = await openLevel(name, init)
+  try {
+    return await stored(`the log ${name}`, () => openOn(level, name))
+  } catch (error) {
+    await level.close()
+    throw error
+  }
+}
+
+async function openOn(level: Level, name: string): Promise<LogStore> {
+  const start = await readStart(level)
+  // A crash in mid-truncation leaves records before the start.
+  await level.clear({ gte: keyOf(0), lt: keyOf(start) })
+  const [last] = await level.keys({ gte: keyOf(start), lt: 's', reverse: true, limit: 1 }).all()
+  return new LevelLogStore(name, level, start, last === undefined ? start : positionOf(last) + 1)
 }
 
 class LevelLogStore implements LogStore {
   readonly #name: string
-  readonly #level: BrowserLevel<string, Uint8Array>
+  readonly #level: Level
   #start: LogPosition
   #end: LogPosition
   /** Writes happen one after another. */
   #turn: Promise<unknown> = Promise.resolve()
 
-  constructor(name: string, level: BrowserLevel<string, Uint8Array>, start: LogPosition, end: LogPosition) {
+  constructor(name: string, level: Level, start: LogPosition, end: LogPosition) {
     this.#name = `the log ${name}`
     this.#level = level
     this.#start = start
@@ -69,8 +75,8 @@ class LevelLogStore implements LogStore {
       const entries = await Promise.all(
         copies.map((record, i) => encodeRecord(positions[i] as number, record)),
       )
-      await this.#level.batch(
-        entries.map((value, i) => ({ type: 'put', key: keyOf(positions[i] as number), value })),
+      await this.#write((level) =>
+        level.batch(entries.map((value, i) => ({ type: 'put', key: keyOf(positions[i] as number), value }))),
       )
       this.#end += copies.length
       return positions
@@ -112,9 +118,9 @@ class LevelLogStore implements LogStore {
       if (before <= this.#start) return
       if (before !== this.#end && !this.#holds(before)) throw this.#invalid(before)
       const from = this.#start
-      await this.#level.put(START, new TextEncoder().encode(String(before)))
+      await this.#write((level) => level.put(START, new TextEncoder().encode(String(before))))
       this.#start = before
-      await this.#level.clear({ gte: keyOf(from), lt: keyOf(before) })
+      await this.#write((level) => level.clear({ gte: keyOf(from), lt: keyOf(before) }))
     })
   }
 
@@ -124,9 +130,13 @@ class LevelLogStore implements LogStore {
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#turn.catch(() => {}).then(() => stored(this.#name, work))
+    const result = this.#turn.catch(() => {}).then(work)
     this.#turn = result
     return result
+  }
+
+  #write(work: (level: Level) => Promise<void>): Promise<void> {
+    return stored(this.#name, () => work(this.#level))
   }
 
   #check(options?: AbortOptions): void {
@@ -161,7 +171,7 @@ function positionOf(key: string): LogPosition {
   return Number(key.slice(1))
 }
 
-async function readStart(level: BrowserLevel<string, Uint8Array>): Promise<LogPosition> {
+async function readStart(level: Level): Promise<LogPosition> {
   const value = await level.get(START)
   if (value === undefined) return 0
   const start = Number(new TextDecoder().decode(value))

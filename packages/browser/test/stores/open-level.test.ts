@@ -19,6 +19,26 @@ describe('a database', () => {
     await second.close()
   })
 
+  test('stops waiting for its holder when the caller gives up', async () => {
+    const name = freshName()
+    const first = await openKeyValue(name)
+    const reason = new Error('enough')
+    const controller = new AbortController()
+    const opening = openKeyValue(name, { signal: controller.signal })
+    controller.abort(reason)
+    expect(await opening.catch((e: unknown) => e)).toBe(reason)
+    expect(await openLogStore(name, { signal: AbortSignal.abort(reason) }).catch((e: unknown) => e)).toBe(
+      reason,
+    )
+    await first.close()
+    await (await openKeyValue(name)).close()
+  })
+
+  test('has a name', async () => {
+    const error: unknown = await openKeyValue('').catch((e: unknown) => e)
+    expect(isPeerfoldError(error, 'INVALID_ARGUMENT')).toBe(true)
+  })
+
   test('writes durably: each transaction asks the disk', async () => {
     const level = await openLevel(freshName())
     const { db } = level as unknown as { db: IDBDatabase }
