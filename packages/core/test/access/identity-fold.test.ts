@@ -13,6 +13,7 @@ import {
 } from '../../src/access/identity-log.js'
 import { toHex } from '../../src/encoding/bytes.js'
 import { sha256Now } from '../../src/encoding/derive.js'
+import { createSeededRandom } from '../../src/testing/seeded-random.js'
 import {
   crypto,
   merged,
