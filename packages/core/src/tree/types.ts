@@ -107,12 +107,17 @@ export interface Tree extends TreeReader, CommitConsumer {
   begin(past: CausalPast, stamp: number, seq: number, writer: WriterId): TreeTransaction
   /** All versions that the history holds, newest first. */
   versions(item: ItemId, options?: AbortOptions): AsyncIterable<FileVersion & { device: DeviceId }>
+  /** Every version of every item, in no particular order. */
+  allVersions(options?: AbortOptions): AsyncIterable<FileVersion & { item: ItemId }>
   version(id: RecordId, options?: AbortOptions): Promise<{ item: ItemId; version: FileVersion } | undefined>
   /** Files with more than one head. */
   conflicts(options?: AbortOptions): AsyncIterable<TreeEntry>
   /** Items that were deleted and can be restored, newest first: name, former parent, last version. */
   removed(options?: AbortOptions): AsyncIterable<{ item: ItemId; path: string[]; time: number }>
   stats(): Promise<TreeStats>
-  onChange(listener: (changes: TreeChange[], commit: CommitId) => void): () => void
+  /** How many commits were applied since the index began: the ordinal of the latest. */
+  position(): Promise<number>
+  /** `ordinal` counts the commits that this device has applied, from 1. */
+  onChange(listener: (changes: TreeChange[], commit: CommitId, ordinal: number) => void): () => void
   close(): Promise<void>
 }

@@ -8,9 +8,8 @@ import { PeerfoldError } from '../errors.js'
  */
 export function parsePath(path: string): string[] {
   if (typeof path !== 'string') throw new PeerfoldError('PATH_INVALID', 'a path is text')
-  const trimmed = path.replace(/^\//, '').replace(/\/$/, '')
-  if (trimmed === '') return []
-  const names = trimmed.split('/')
+  if (path === '' || path === '/') return []
+  const names = path.replace(/^\//, '').replace(/\/$/, '').split('/')
   for (const name of names) {
     if (name === '' || name === '.' || name === '..' || name.includes('\0'))
       throw new PeerfoldError('PATH_INVALID', `not a path: ${JSON.stringify(path)}`, { details: { path } })
