@@ -23,20 +23,36 @@ const chromiumFlags = [
   '--disable-sync',
 ]
 
+/** The IPFS compliance suites import a part of their build system that is not installed here. */
+const ipfsSuites = {
+  alias: { find: 'aegir/chai', replacement: source('core/test/aegir-chai.ts') },
+  server: { deps: { inline: ['interface-blockstore-tests'] } },
+}
+
+/** Projects do not inherit it. Generous: machines that test are busy. */
+const testTimeout = 30_000
+
 export default defineConfig({
   test: {
     maxWorkers: 2,
-    testTimeout: 30_000,
     projects: [
       {
-        resolve: { alias },
-        test: { name: 'core', environment: 'node', include: ['packages/core/test/**/*.test.ts'] },
+        resolve: { alias: [...alias, ipfsSuites.alias] },
+        test: {
+          name: 'core',
+          environment: 'node',
+          testTimeout,
+          server: ipfsSuites.server,
+          include: ['packages/core/test/**/*.test.ts'],
+        },
       },
       {
-        resolve: { alias },
+        resolve: { alias: [...alias, ipfsSuites.alias] },
         test: {
           name: 'node',
           environment: 'node',
+          testTimeout,
+          server: ipfsSuites.server,
           include: [
             'packages/node/test/**/*.test.ts',
             'scripts/**/*.test.ts',
@@ -50,6 +66,7 @@ export default defineConfig({
         optimizeDeps: { entries: ['packages/browser/test/**/*.test.ts'], force: true },
         test: {
           name: 'browser',
+          testTimeout,
           include: ['packages/browser/test/**/*.test.ts'],
           browser: {
             enabled: true,
