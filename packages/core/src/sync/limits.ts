@@ -4,7 +4,7 @@ export const KIB = 1024
 export const MIB = 1024 * 1024
 
 /** Before a peer is admitted it can make us hold no more than this. */
-export const MAX_HELLO_BYTES = 256 * KIB
+export const MAX_HELLO_BYTES = 512 * KIB
 /** Largest frame of an admitted peer. */
 export const MAX_FRAME_BYTES = 2 * MIB
 /** A sealed commit as it travels (PROTOCOL.md §4), its clear header included. */
@@ -21,7 +21,7 @@ export const MAX_BATCH_COMMITS = MAX_BATCH_COST / COMMIT_OVERHEAD
 export const MAX_BATCHES = CREDIT / COMMIT_OVERHEAD
 
 export const MAX_ENTRIES = 1024
-export const MAX_ENTRY_BYTES = 16 * KIB
+export const MAX_ENTRY_BYTES = 2 * KIB
 export const MAX_GRANTS = 1024
 export const MAX_GRANT_BYTES = 64 * KIB
 export const MAX_HANDLES = 10_000

@@ -1,18 +1,4 @@
-import { decodeCbor, encodeCbor } from '../encoding/cbor.js'
-import { ERROR_CODES, type ErrorCode, PeerfoldError } from '../errors.js'
-import {
-  bool,
-  bytes,
-  type Codec,
-  type Decoded,
-  id,
-  integer,
-  invalid,
-  list,
-  optional,
-  record,
-  text,
-} from './codec.js'
+import { bool, bytes, type Decoded, id, integer, list, optional, record, text } from './codec.js'
 import {
   KIB,
   MAX_ADDRESS_BYTES,
@@ -30,22 +16,13 @@ import {
   MAX_PEERS,
   MIB,
 } from './limits.js'
+import { errorCode, messageCodec } from './message-codec.js'
 import { heads } from './summary.js'
 
 /** Messages of `/peerfold/sync/1` (PROTOCOL.md §6.3): each a canonical DAG-CBOR list [name, body], the body a map. */
 
 const count = integer(1, 2 ** 32 - 1)
 const handle = id()
-const codes: ReadonlySet<string> = new Set(ERROR_CODES)
-
-const errorCode: Codec<ErrorCode> = {
-  encode: (code) => code,
-  decode: (value, path) => {
-    if (typeof value !== 'string' || !/^[A-Z_]{1,40}$/.test(value)) throw invalid(path, 'an error code')
-    return codes.has(value) ? (value as ErrorCode) : 'INTERNAL'
-  },
-}
-
 /**
  * What the sender has applied: `heads` since its last report on this workspace, or all of them when `reset`. `complete`: it durably
  * holds all blocks of what it applied.
@@ -118,28 +95,8 @@ export const MAX_BYTES: Record<MessageType, number> = {
   ack: MIB,
 }
 
-export function encodeMessage(message: Message): Uint8Array {
-  const { type, ...body } = message
-  return encodeCbor([type, (BODIES[type] as Codec<unknown>).encode(body)])
-}
+const codec = messageCodec<Message>(BODIES, MAX_BYTES)
 
+export const encodeMessage = codec.encode
 /** @throws {PeerfoldError} `MESSAGE_INVALID` */
-export function decodeMessage(frame: Uint8Array): Message {
-  const type = peekType(frame)
-  if (frame.length > MAX_BYTES[type]) {
-    throw new PeerfoldError('MESSAGE_INVALID', `${type} of ${frame.length} bytes, at most ${MAX_BYTES[type]}`)
-  }
-  const parts = decodeCbor(frame)
-  if (!Array.isArray(parts) || parts.length !== 2) throw invalid('message', '[name, body]')
-  const body = (BODIES[type] as Codec<Record<string, unknown>>).decode(parts[1], type)
-  return { type, ...body } as Message
-}
-
-/** The name, which is the first item of the list, without decoding the rest. */
-function peekType(frame: Uint8Array): MessageType {
-  const length = (frame[1] ?? 0) - 0x60
-  if (frame[0] !== 0x82 || length < 1 || length > 23) throw invalid('message', '[name, body]')
-  const type = String.fromCharCode(...frame.subarray(2, 2 + length))
-  if (!Object.hasOwn(BODIES, type)) throw new PeerfoldError('MESSAGE_INVALID', 'no message of that name')
-  return type as MessageType
-}
+export const decodeMessage = codec.decode

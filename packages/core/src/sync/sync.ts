@@ -1,4 +1,5 @@
 import { withDeadline } from '../async/deadline.js'
+import { Emitter } from '../async/emitter.js'
 import { toHex } from '../encoding/bytes.js'
 import { type ErrorCode, isPeerfoldError, PeerfoldError } from '../errors.js'
 import type { WorkspaceLog } from '../log/types.js'
@@ -8,7 +9,6 @@ import type { CommitId, WorkspaceHandle } from '../ports/ids.js'
 import type { Network, NetworkStream, PeerId } from '../ports/network.js'
 import type { Random } from '../ports/random.js'
 import { Channel } from './channel.js'
-import { Listeners } from './events.js'
 import {
   type Admitted,
   acceptHandshake,
@@ -37,7 +37,7 @@ import type { AddressBook, PeerProgress, Sync, SyncAuthority, SyncEvents, SyncPe
 export const SYNC_PROTOCOL = '/peerfold/sync/1'
 
 /** Handshakes and farewells at a time; more are cut off unheard. */
-const MAX_PENDING = 64
+const MAX_PENDING = 32
 
 /** Refusals worth telling: the others are accidents of the transport or of two sessions that crossed. */
 const REFUSALS: ReadonlySet<ErrorCode> = new Set([
@@ -89,7 +89,7 @@ class SyncNode implements Sync {
   readonly #endedCount = new Map<PeerId, number>()
   readonly #reputation: Reputation
   readonly #opener: Opener
-  readonly #listeners = new Listeners<SyncEvents>()
+  readonly #events = new Emitter<SyncEvents>()
   readonly #closing = new AbortController()
   readonly #tasks = new Set<Promise<unknown>>()
   #unsubscribe: Array<() => void> = []
@@ -123,7 +123,7 @@ class SyncNode implements Sync {
   attach(handle: WorkspaceHandle, log: WorkspaceLog): void {
     this.#checkOpen()
     if (this.#replications.has(handle)) this.detach(handle)
-    const progressed = (peer: PeerId) => this.#listeners.emit('progress', peer, handle)
+    const progressed = (peer: PeerId) => this.#events.emit('progress', peer, handle)
     this.#replications.set(handle, new Replication({ handle, log, clock: this.#init.clock, progressed }))
     this.#refresh()
   }
@@ -168,7 +168,7 @@ class SyncNode implements Sync {
   }
 
   on<E extends keyof SyncEvents>(event: E, listener: SyncEvents[E]): () => void {
-    return this.#listeners.on(event, listener)
+    return this.#events.on(event, listener)
   }
 
   async close(): Promise<void> {
@@ -180,7 +180,7 @@ class SyncNode implements Sync {
     }
     await Promise.allSettled(this.#tasks)
     for (const handle of [...this.#replications.keys()]) this.detach(handle)
-    this.#listeners.clear()
+    this.#events.clear()
   }
 
   #accept(stream: NetworkStream): void {
@@ -301,7 +301,7 @@ class SyncNode implements Sync {
     })
     this.#sessions.set(peer, session)
     this.#opener.forget(peer)
-    this.#listeners.emit('open', session.info)
+    this.#events.emit('open', session.info)
     this.#track(this.#hold(session))
   }
 
@@ -324,7 +324,7 @@ class SyncNode implements Sync {
     this.#endedCount.set(peer, (this.#endedCount.get(peer) ?? 0) + 1)
     if (!this.#incoming.has(peer)) this.#init.onAuthorized?.(peer, new Set())
     for (const replication of this.#replications.values()) replication.wake()
-    this.#listeners.emit('closed', session.info, isPeerfoldError(reason, 'CLOSED') ? undefined : reason)
+    this.#events.emit('closed', session.info, isPeerfoldError(reason, 'CLOSED') ? undefined : reason)
   }
 
   async #refuse(channel: Channel<Message>, peer: PeerId, error: unknown): Promise<void> {
@@ -338,7 +338,7 @@ class SyncNode implements Sync {
   /** Tells of refusals, and hangs up on who broke the protocol or died. */
   #judge(peer: PeerId, reason: Error): void {
     if (!isPeerfoldError(reason)) return
-    if (REFUSALS.has(reason.code)) this.#listeners.emit('refused', peer, reason)
+    if (REFUSALS.has(reason.code)) this.#events.emit('refused', peer, reason)
     if (isRemote(reason)) return
     if (reason.code === 'MESSAGE_INVALID') this.#blame(peer, POINTS.messageInvalid)
     if (reason.code === 'MESSAGE_INVALID' || reason.code === 'TIMEOUT') this.#hangUp(peer)

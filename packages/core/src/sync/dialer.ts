@@ -1,0 +1,357 @@
+import { withDeadline } from '../async/deadline.js'
+import { Emitter } from '../async/emitter.js'
+import { PeerfoldError } from '../errors.js'
+import type { Clock } from '../ports/clock.js'
+import type { Network, PeerConnection, PeerId } from '../ports/network.js'
+import type { Random } from '../ports/random.js'
+import { Addresses, type AddressStore } from './addresses.js'
+import { Backoff } from './backoff.js'
+import { MAX_PEERS } from './limits.js'
+import { rendezvousKeys } from './rendezvous.js'
+import type { AddressBook } from './types.js'
+
+const BACKOFF = { first: 1000, most: 300_000 }
+const DIAL_MS = 8000
+const MAX_DIALS = 8
+/** How long a device may be without any peer before it says so. */
+const PATIENCE_MS = 10_000
+const RENDEZVOUS_MS = 300_000
+const RENDEZVOUS_STEP_MS = 60_000
+/** The wall clock jumped by this much more than was waited: the machine slept. */
+const TICK_MS = 10_000
+const JUMP_MS = 30_000
+
+export interface DialerInit {
+  network: Network
+  clock: Clock
+  random: Random
+  store: AddressStore
+  /** The devices to stay connected with, this one not among them. */
+  devices: () => Array<{ peer: PeerId; name: string }>
+  /** Discovery keys of the workspaces, under which devices find each other in the DHT. @default none */
+  discoveryKeys?: () => Uint8Array[]
+}
+
+/** How things stand with one device. */
+export interface Way {
+  peer: PeerId
+  name: string
+  connected: boolean
+  /** Why not, as far as known. */
+  reason: string | undefined
+}
+
+export interface DialerEvents {
+  /** `NO_PATH` with `details.reasons` by device name, or undefined when it is over. */
+  problem: (problem: PeerfoldError | undefined) => void
+}
+
+/** Keeps this device connected to the user's other devices, by the addresses that it knows, hears of and finds. */
+export interface Dialer extends AddressBook {
+  start(): Promise<void>
+  /** `devices` or `discoveryKeys` may give other answers now. */
+  changed(): void
+  /** Network changed, machine woke up, or a person is waiting: tries all at once, with fresh patience. */
+  hurry(): void
+  ways(): Way[]
+  readonly problem: PeerfoldError | undefined
+  on<E extends keyof DialerEvents>(event: E, listener: DialerEvents[E]): () => void
+  close(): Promise<void>
+}
+
+/**
+ * @example
+ * ```ts
+ * const dialer = createDialer({ network, clock, random, store, devices: () => known })
+ * await dialer.start()
+ * dialer.on('problem', (problem) => console.error(problem?.message))
+ * ```
+ */
+export function createDialer(init: DialerInit): Dialer {
+  return new DeviceDialer(init)
+}
+
+interface Target {
+  name: string
+  addresses: Addresses
+  backoff: Backoff
+  dialing: boolean
+  waiting: AbortController | undefined
+  reason: string | undefined
+}
+
+class DeviceDialer implements Dialer {
+  readonly #init: DialerInit
+  readonly #targets = new Map<PeerId, Target>()
+  readonly #events = new Emitter<DialerEvents & { change: () => void }>()
+  readonly #closing = new AbortController()
+  readonly #tasks = new Set<Promise<unknown>>()
+  #unsubscribe: Array<() => void> = []
+  #dials = 0
+  #alone: AbortController | undefined
+  #nudge = new AbortController()
+  #problem: PeerfoldError | undefined
+
+  constructor(init: DialerInit) {
+    this.#init = init
+  }
+
+  async start(): Promise<void> {
+    this.#closing.signal.throwIfAborted()
+    const { network } = this.#init
+    this.#unsubscribe = [
+      network.on('connect', (connection) => this.#connected(connection)),
+      network.on('disconnect', (peer) => this.#disconnected(peer)),
+      network.on('discover', (peer, addresses) => this.learn(peer, addresses)),
+      network.on('addresses', () => this.#networkChanged()),
+    ]
+    await this.#update()
+    this.#track(this.#watchClock())
+    this.#track(this.#rendezvous())
+    this.#judge()
+  }
+
+  changed(): void {
+    this.#track(this.#update())
+    this.#nudge.abort()
+  }
+
+  hurry(): void {
+    for (const [peer, target] of this.#targets) this.#now(peer, target)
+  }
+
+  known(): Array<{ peer: PeerId; addresses: string[] }> {
+    const { network } = this.#init
+    const others = [...this.#targets].map(([peer, { addresses }]) => ({
+      peer,
+      addresses: addresses.proven(),
+    }))
+    const all = [{ peer: network.peer, addresses: network.addresses() }, ...others]
+    return all.filter(({ addresses }) => addresses.length > 0).slice(0, MAX_PEERS)
+  }
+
+  learn(peer: PeerId, addresses: readonly string[]): void {
+    const target = this.#targets.get(peer)
+    if (target === undefined || !target.addresses.heard(addresses)) return
+    this.#save(peer, target)
+    this.#now(peer, target)
+  }
+
+  onChange(listener: () => void): () => void {
+    return this.#events.on('change', listener)
+  }
+
+  ways(): Way[] {
+    return [...this.#targets].map(([peer, { name, reason }]) => {
+      const connected = this.#isConnected(peer)
+      return { peer, name, connected, reason: connected ? undefined : reason }
+    })
+  }
+
+  get problem(): PeerfoldError | undefined {
+    return this.#problem
+  }
+
+  on<E extends keyof DialerEvents>(event: E, listener: DialerEvents[E]): () => void {
+    return this.#events.on(event as keyof DialerEvents, listener)
+  }
+
+  async close(): Promise<void> {
+    if (!this.#closing.signal.aborted) {
+      this.#closing.abort(new PeerfoldError('CLOSED', 'the dialer was closed'))
+      for (const unsubscribe of this.#unsubscribe) unsubscribe()
+      for (const { waiting } of this.#targets.values()) waiting?.abort()
+      this.#alone?.abort()
+      this.#nudge.abort()
+    }
+    await Promise.allSettled(this.#tasks)
+    this.#events.clear()
+  }
+
+  /** Takes up new devices, lets go of those that left. */
+  async #update(): Promise<void> {
+    const devices = new Map(this.#init.devices().map(({ peer, name }) => [peer, name]))
+    for (const [peer, target] of this.#targets) {
+      if (devices.has(peer)) continue
+      target.waiting?.abort()
+      this.#targets.delete(peer)
+    }
+    for (const [peer, name] of devices) {
+      const target = this.#targets.get(peer)
+      if (target !== undefined) target.name = name
+      else await this.#take(peer, name)
+    }
+    this.#judge()
+  }
+
+  async #take(peer: PeerId, name: string): Promise<void> {
+    const { store, random } = this.#init
+    const stored = await store.get(peer, { signal: this.#closing.signal })
+    if (this.#targets.has(peer)) return
+    const target: Target = {
+      name,
+      addresses: new Addresses(stored),
+      backoff: new Backoff({ ...BACKOFF, random }),
+      dialing: false,
+      waiting: undefined,
+      reason: 'no address is known',
+    }
+    this.#targets.set(peer, target)
+    const connection = this.#init.network.connections().find((each) => each.peer === peer)
+    if (connection === undefined) this.#now(peer, target)
+    else this.#connected(connection)
+  }
+
+  #now(peer: PeerId, target: Target): void {
+    target.waiting?.abort()
+    target.waiting = undefined
+    target.backoff.reset()
+    if (!target.dialing) this.#track(this.#dial(peer, target))
+  }
+
+  #later(peer: PeerId, target: Target): void {
+    target.waiting?.abort()
+    const waiting = new AbortController()
+    target.waiting = waiting
+    const wake = () => {
+      if (target.waiting === waiting) this.#track(this.#dial(peer, target))
+    }
+    this.#init.clock.sleep(target.backoff.next(), { signal: waiting.signal }).then(wake, () => {})
+  }
+
+  async #dial(peer: PeerId, target: Target): Promise<void> {
+    const addresses = target.addresses.all()
+    const useless = target.dialing || addresses.length === 0 || this.#targets.get(peer) !== target
+    if (useless || this.#isConnected(peer) || this.#closing.signal.aborted) return
+    if (this.#dials >= MAX_DIALS) return this.#later(peer, target)
+    target.dialing = true
+    target.reason = `dialling ${addresses.join(', ')}`
+    this.#dials++
+    try {
+      await this.#dialOnce(peer, addresses)
+    } catch (error) {
+      target.reason = error instanceof Error ? error.message : String(error)
+    } finally {
+      target.dialing = false
+      this.#dials--
+    }
+    if (!this.#isConnected(peer) && !this.#closing.signal.aborted) this.#later(peer, target)
+  }
+
+  #dialOnce(peer: PeerId, addresses: string[]): Promise<PeerConnection> {
+    const { clock, network } = this.#init
+    const dial = (signal: AbortSignal) => network.dial({ peer, addresses }, { signal })
+    return withDeadline(clock, DIAL_MS, 'dialling', dial, { signal: this.#closing.signal })
+  }
+
+  #connected({ peer, address, direction }: PeerConnection): void {
+    const target = this.#targets.get(peer)
+    if (target === undefined) return
+    target.waiting?.abort()
+    target.waiting = undefined
+    target.backoff.reset()
+    target.reason = 'the connection was lost'
+    this.#judge()
+    // the address of one who called us is where it called from, not where it listens
+    if (direction === 'inbound' || !target.addresses.worked(address)) return
+    this.#save(peer, target)
+    this.#events.emit('change')
+  }
+
+  #disconnected(peer: PeerId): void {
+    const target = this.#targets.get(peer)
+    if (target === undefined) return
+    this.#later(peer, target)
+    this.#judge()
+  }
+
+  #networkChanged(): void {
+    this.hurry()
+    this.#events.emit('change')
+  }
+
+  #isConnected(peer: PeerId): boolean {
+    return this.#init.network.connections().some((connection) => connection.peer === peer)
+  }
+
+  #save(peer: PeerId, target: Target): void {
+    const { signal } = this.#closing
+    this.#track(this.#init.store.put(peer, target.addresses.all(), { signal }))
+  }
+
+  /** Starts the wait for `NO_PATH` unless it runs, or ends it. */
+  #judge(): void {
+    if (this.#closing.signal.aborted || !this.#isAlone()) {
+      this.#alone?.abort()
+      this.#alone = undefined
+      this.#setProblem(undefined)
+      return
+    }
+    if (this.#alone !== undefined) return
+    const alone = new AbortController()
+    this.#alone = alone
+    this.#init.clock.sleep(PATIENCE_MS, { signal: alone.signal }).then(
+      () => this.#setProblem(this.#noPath()),
+      () => {},
+    )
+  }
+
+  #isAlone(): boolean {
+    return this.#targets.size > 0 && ![...this.#targets.keys()].some((peer) => this.#isConnected(peer))
+  }
+
+  #noPath(): PeerfoldError {
+    const reasons = Object.fromEntries(this.ways().map(({ name, reason }) => [name, reason ?? '']))
+    const shown = Object.entries(reasons).map(([name, reason]) => `${name}: ${reason}`)
+    return new PeerfoldError('NO_PATH', `no way to any of ${shown.length} device(s): ${shown.join('; ')}`, {
+      details: { reasons },
+    })
+  }
+
+  #setProblem(problem: PeerfoldError | undefined): void {
+    if (this.#problem === undefined && problem === undefined) return
+    this.#problem = problem
+    this.#events.emit('problem', problem)
+  }
+
+  /** A machine that slept has other neighbours now. */
+  async #watchClock(): Promise<void> {
+    const { clock } = this.#init
+    const { signal } = this.#closing
+    while (!signal.aborted) {
+      const before = { wall: clock.now(), steady: clock.monotonic() }
+      await clock.sleep(TICK_MS, { signal })
+      const steady = clock.monotonic() - before.steady
+      const jump = Math.max(clock.now() - before.wall, steady) - TICK_MS
+      if (jump > JUMP_MS) this.hurry()
+    }
+  }
+
+  async #rendezvous(): Promise<void> {
+    const { clock, discoveryKeys } = this.#init
+    const { signal } = this.#closing
+    while (!signal.aborted && discoveryKeys !== undefined) {
+      this.#nudge = new AbortController()
+      const keys = discoveryKeys().flatMap((key) => rendezvousKeys(key, clock.now()))
+      for (const key of keys) await this.#meet(key)
+      await clock.sleep(RENDEZVOUS_MS, { signal: this.#nudge.signal }).catch(() => {})
+    }
+  }
+
+  async #meet(key: Uint8Array): Promise<void> {
+    const { network, clock } = this.#init
+    const meet = async (signal: AbortSignal) => {
+      await network.announce(key, { signal })
+      if (this.ways().every(({ connected }) => connected)) return
+      for await (const { peer, addresses } of network.find(key, { signal })) this.learn(peer, addresses)
+    }
+    const options = { signal: this.#closing.signal }
+    // the DHT may be out of reach: the next round tries again
+    await withDeadline(clock, RENDEZVOUS_STEP_MS, 'rendezvous', meet, options).catch(() => {})
+  }
+
+  #track(task: Promise<unknown>): void {
+    const settled = task.catch(() => {}).finally(() => this.#tasks.delete(settled))
+    this.#tasks.add(settled)
+  }
+}
