@@ -216,7 +216,9 @@ class SyncNode implements Sync {
       (within) => network.open(peer, SYNC_PROTOCOL, { signal: within }),
       { signal },
     )
-    if (!this.#lacks(peer)) return stream.abort(new PeerfoldError('ALREADY_EXISTS', 'the peer came first'))
+    if (this.#sessions.has(peer) || (this.#incoming.has(peer) && peer < network.peer)) {
+      return stream.abort(crossed())
+    }
     const channel = this.#channel(stream)
     this.#outgoing.set(peer, channel)
     const task = this.#establish(channel, peer, 'outbound').finally(() => this.#outgoing.delete(peer))

@@ -4,6 +4,7 @@ import { sha256Now } from '../../src/encoding/derive.js'
 import { PeerfoldError } from '../../src/errors.js'
 import type { Clock } from '../../src/ports/clock.js'
 import type { Network, PeerId } from '../../src/ports/network.js'
+import type { Message } from '../../src/sync/messages.js'
 import { createSync, type SyncInit } from '../../src/sync/sync.js'
 import type { Sync, SyncAuthority } from '../../src/sync/types.js'
 import {
@@ -13,6 +14,7 @@ import {
   type MemoryHubInit,
 } from '../../src/testing/memory-network.js'
 import { createSeededRandom } from '../../src/testing/seeded-random.js'
+import { tap } from './tap.js'
 
 export const USER = 'aa'.repeat(32)
 export const HANDLE = '11'.repeat(32)
@@ -92,6 +94,8 @@ function certificateOf(peer: PeerId): DeviceCertificate {
 
 export interface TestPeer {
   network: Network
+  /** Sync messages that this peer sent. */
+  sent: Array<{ to: PeerId; message: Message; bytes: number }>
   authority: TestAuthority
   sync: Sync
   authorized: Map<PeerId, ReadonlySet<string>>
@@ -129,8 +133,9 @@ export function createWorld(
       const own = network(true, as)
       const authority = createAuthority(own.peer, registry)
       const authorized = new Map<PeerId, ReadonlySet<string>>()
+      const sent: TestPeer['sent'] = []
       const sync = createSync({
-        network: own,
+        network: tap(own, sent),
         authority,
         clock,
         random: random.fork(own.peer),
@@ -139,7 +144,7 @@ export function createWorld(
         ...init,
       })
       syncs.push(sync)
-      return { network: own, authority, sync, authorized }
+      return { network: own, authority, sync, authorized, sent }
     },
     close: async () => {
       for (const each of networks) await each.close()
@@ -174,4 +179,19 @@ export async function advanceUntil(
     if (clock.monotonic() > limit || !(await clock.step()))
       throw new Error(`in ${ms} ms of the clock not reached: ${what}`)
   }
+}
+
+/** Names of the messages that a peer sent, with how often. */
+export function tally(peer: TestPeer): Record<string, number> {
+  const counts: Record<string, number> = {}
+  for (const { message } of peer.sent) counts[message.type] = (counts[message.type] ?? 0) + 1
+  return counts
+}
+
+/** Commits that a peer sent, repeated ones included. */
+export function commitsSent(peer: TestPeer): number {
+  return peer.sent.reduce(
+    (sum, { message }) => sum + (message.type === 'commits' ? message.envelopes.length : 0),
+    0,
+  )
 }
