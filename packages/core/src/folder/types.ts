@@ -66,6 +66,9 @@ export interface FolderSync {
   settled(options?: AbortOptions): Promise<void>
   pause(): Promise<void>
   resume(): Promise<void>
+  /** Lets the plan go ahead that was stopped with `BRAKE` because it removes much. */
+  acceptPlan(): Promise<void>
+  /** Idempotent; nothing is written to the disk after it. */
   close(): Promise<void>
 }
 

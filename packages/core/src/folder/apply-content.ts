@@ -1,0 +1,387 @@
+import type { ContentRef } from '../content/types.js'
+import { fromUtf8 } from '../encoding/bytes.js'
+import { FileSystemError, PeerfoldError } from '../errors.js'
+import type { FileHandle, FileStat } from '../ports/file-system.js'
+import type { FileVersion, TreeEntry } from '../tree/types.js'
+import { type ApplyOutcome, moveFile, NO_LINKS, placed, targetOf } from './apply-structure.js'
+import { absolute, diskAt, type FolderContext } from './context.js'
+import { parentPath, putNode } from './disk-tree.js'
+import { type Fingerprint, fingerprintOf, isExecutable, isRacy, sameInode } from './fingerprint.js'
+import {
+  DiskChanged,
+  describeFailure,
+  nodeOf,
+  statAbsolute,
+  statOf,
+  verifyFree,
+  verifyParents,
+  verifyUnchanged,
+} from './guard.js'
+import type { Intent } from './journal.js'
+import { forEachParallel } from './parallel.js'
+import type { ApplyAction } from './plan.js'
+import { randomId, type StatePaths, trashName } from './state-directory.js'
+import type { SyncedEntry } from './synced-tree.js'
+import { removeQuietly, wasWritten } from './trash.js'
+
+type ContentAction = Extract<ApplyAction, { do: 'create' | 'edit' | 'meta' }>
+
+const WRITERS = 8
+const FILES_PER_BATCH = 256
+const BYTES_PER_BATCH = 256 << 20
+
+export interface ContentOutcome extends ApplyOutcome {
+  /** Contents that proved not to be here after all. */
+  missing: ContentRef[]
+}
+
+/**
+ * Puts file contents on disk, in batches: write and sync each file in `.peerfold/tmp`, say durably what is going to be where, link or rename
+ * it into place, sync each directory once, say durably that it is there.
+ */
+export async function applyContents(
+  folder: FolderContext,
+  paths: StatePaths,
+  actions: readonly ContentAction[],
+): Promise<ContentOutcome> {
+  const outcome: ContentOutcome = { applied: 0, dirty: new Set(), missing: [] }
+  const bySize = [...actions].sort((a, b) => bytesOf(a) - bytesOf(b))
+  for (const batch of batches(bySize)) {
+    folder.signal.throwIfAborted()
+    await applyBatch(folder, paths, batch, outcome)
+  }
+  return outcome
+}
+
+const bytesOf = (action: ContentAction): number => (action.do === 'meta' ? 0 : action.bytes)
+
+function* batches(actions: readonly ContentAction[]): IterableIterator<ContentAction[]> {
+  let batch: ContentAction[] = []
+  let bytes = 0
+  for (const action of actions) {
+    if (batch.length >= FILES_PER_BATCH || (batch.length > 0 && bytes + bytesOf(action) > BYTES_PER_BATCH)) {
+      yield batch
+      batch = []
+      bytes = 0
+    }
+    batch.push(action)
+    bytes += bytesOf(action)
+  }
+  if (batch.length > 0) yield batch
+}
+
+/** A file that lies ready in `.peerfold/tmp`. */
+interface Prepared {
+  action: ContentAction
+  entry: TreeEntry
+  head: FileVersion
+  path: string
+  tmp: string
+  intent: Intent
+  old: SyncedEntry | undefined
+}
+
+async function applyBatch(
+  folder: FolderContext,
+  paths: StatePaths,
+  actions: readonly ContentAction[],
+  outcome: ContentOutcome,
+): Promise<void> {
+  const prepared: Prepared[] = []
+  const directories = new Set<string>()
+  try {
+    await forEachParallel(actions, WRITERS, (action) =>
+      attempt(folder, action, outcome, async () => {
+        if (action.do === 'meta') await applyMeta(folder, action, outcome)
+        else {
+          const file = await prepare(folder, paths, action)
+          if (file !== undefined) prepared.push(file)
+        }
+      }),
+    )
+    for (const file of prepared) folder.journal.addIntent(file.intent)
+    await folder.journal.flush(folder.synced)
+    const verified = new Set<string>()
+    await forEachParallel(prepared, WRITERS, (file) =>
+      attempt(folder, file.action, outcome, async () => {
+        await place(folder, paths, file, verified)
+        directories.add(parentPath(file.path))
+        outcome.applied++
+      }),
+    )
+    for (const directory of directories) await folder.files.syncDirectory(absolute(folder, directory))
+  } finally {
+    await cleanUp(folder, prepared)
+  }
+}
+
+/** Whatever was not placed is thrown away. After a crash of this process, recovery does the same. */
+async function cleanUp(folder: FolderContext, prepared: readonly Prepared[]): Promise<void> {
+  for (const file of prepared) {
+    await removeQuietly(folder, file.tmp)
+    folder.journal.endIntent(file.intent.id)
+  }
+  await folder.journal.flush(folder.synced)
+}
+
+async function attempt(
+  folder: FolderContext,
+  action: ContentAction,
+  outcome: ContentOutcome,
+  work: () => Promise<void>,
+): Promise<void> {
+  try {
+    await work()
+    folder.issues.clear(action.path)
+  } catch (error) {
+    if (folder.signal.aborted) throw error
+    if (error instanceof DiskChanged || (error instanceof FileSystemError && error.errno === 'EEXIST')) {
+      outcome.dirty.add(parentPath(action.path))
+      return
+    }
+    const failure = describeFailure(error)
+    if (failure === undefined) throw error
+    const head = folder.merged.get(action.item)?.heads[0]
+    if (failure.code === 'BLOCKS_UNAVAILABLE' && head !== undefined) outcome.missing.push(head.content)
+    else folder.issues.add(action.path, failure.code, failure.message)
+  }
+}
+
+async function prepare(
+  folder: FolderContext,
+  paths: StatePaths,
+  action: ContentAction,
+): Promise<Prepared | undefined> {
+  const entry = folder.merged.get(action.item)
+  const head = entry?.heads[0]
+  const old = folder.synced.get(action.item)
+  if (entry === undefined || head === undefined) return undefined
+  const path = action.do === 'edit' ? folder.synced.path(action.item) : targetOf(folder, entry)
+  if (path === undefined) return undefined
+  if (old !== undefined) await verifyUnchanged(folder, path, old.print)
+  else if (diskAt(folder, path) !== undefined) throw new DiskChanged(path)
+  else await verifyFree(folder, path)
+  const id = randomId(folder.random)
+  const tmp = folder.files.join(paths.tmp, id)
+  try {
+    const print = await writeFile(folder, tmp, head, old)
+    return {
+      action,
+      entry,
+      head,
+      path,
+      tmp,
+      old,
+      intent: intentOf(folder, id, path, entry, head, print, old),
+    }
+  } catch (error) {
+    await removeQuietly(folder, tmp)
+    throw error
+  }
+}
+
+function intentOf(
+  folder: FolderContext,
+  id: string,
+  path: string,
+  entry: TreeEntry,
+  head: FileVersion,
+  print: Fingerprint,
+  old: SyncedEntry | undefined,
+): Intent {
+  const place = old === undefined ? placed(folder, entry, print) : { ...old, print, racy: false }
+  const intent: Intent = { id, ino: print.ino, path, entry: { ...place, file: fileOf(head) } }
+  if (old !== undefined) {
+    const trash = trashName(folder.random, folder.clock.now(), old.diskName)
+    intent.replaced = { trash, print: old.print }
+  }
+  return intent
+}
+
+function fileOf(head: FileVersion): NonNullable<SyncedEntry['file']> {
+  const { id, content, mtime, type, executable } = head
+  return { version: id, content, mtime, type, executable }
+}
+
+/** Content, mode and time of a version under a temporary name, synced. */
+async function writeFile(
+  folder: FolderContext,
+  tmp: string,
+  head: FileVersion,
+  old: SyncedEntry | undefined,
+): Promise<Fingerprint> {
+  if (head.type === 'symlink') return writeLink(folder, tmp, head)
+  const handle = await folder.files.create(tmp, head.executable ? 0o777 : 0o666)
+  try {
+    await writeBytes(folder, handle, head.content)
+    if (old?.file?.type === 'file') await handle.chmod(withExecutable(old.print.mode, head.executable))
+    await handle.utimes(head.mtime)
+    await handle.sync()
+    return fingerprintOf(await handle.stat())
+  } finally {
+    await handle.close()
+  }
+}
+
+/** Runs of zeros are left out: the file system reads them as zeros and need not store them. */
+async function writeBytes(folder: FolderContext, handle: FileHandle, content: ContentRef): Promise<void> {
+  let position = 0
+  let holes = false
+  for await (const piece of folder.source.open(content, { signal: folder.signal })) {
+    if (piece.length >= HOLE && isZero(piece)) holes = true
+    else await handle.write(piece, position)
+    position += piece.length
+  }
+  if (position !== content.size)
+    throw new PeerfoldError('MANIFEST_INVALID', `content has ${position} bytes instead of ${content.size}`)
+  if (holes) await handle.truncate(content.size)
+}
+
+const HOLE = 4096
+
+function isZero(bytes: Uint8Array): boolean {
+  for (const byte of bytes) if (byte !== 0) return false
+  return true
+}
+
+/** Links are written as they are and never followed. */
+async function writeLink(folder: FolderContext, tmp: string, head: FileVersion): Promise<Fingerprint> {
+  const pieces: Uint8Array[] = []
+  for await (const piece of folder.source.open(head.content, { signal: folder.signal })) pieces.push(piece)
+  const target = decodeTarget(pieces)
+  if (target === undefined)
+    throw new PeerfoldError('FILE_UNSUPPORTED', 'a symbolic link without a usable target')
+  await folder.files.symlink(target, tmp)
+  return fingerprintOf(await folder.files.lstat(tmp))
+}
+
+const MAX_TARGET = 4095
+
+function decodeTarget(pieces: readonly Uint8Array[]): string | undefined {
+  const length = pieces.reduce((sum, piece) => sum + piece.length, 0)
+  if (length === 0 || length > MAX_TARGET) return undefined
+  const bytes = new Uint8Array(length)
+  let position = 0
+  for (const piece of pieces) {
+    bytes.set(piece, position)
+    position += piece.length
+  }
+  try {
+    const target = fromUtf8(bytes)
+    return target.includes('\0') ? undefined : target
+  } catch {
+    return undefined
+  }
+}
+
+/** Whoever may read may also execute. */
+export function withExecutable(mode: number, executable: boolean): number {
+  return executable ? mode | ((mode & 0o444) >> 2) : mode & ~0o111
+}
+
+async function place(
+  folder: FolderContext,
+  paths: StatePaths,
+  file: Prepared,
+  verified: Set<string>,
+): Promise<void> {
+  const { path, tmp, intent, old, head } = file
+  const target = absolute(folder, path)
+  await verifyParents(folder, path, verified)
+  if (old === undefined) await moveFile(folder, tmp, target)
+  else await replace(folder, paths, file, target, old)
+  await verifyStayed(folder, path, intent)
+  const node = await nodeOf(folder, path, folder.clock.monotonic())
+  putNode(folder.disk, parentPath(path), node)
+  const racy = isRacy(node.print, folder.clock.now())
+  const unchanged = node.print.ino === intent.ino && !wasWritten(intent.entry.print, node.print)
+  folder.synced.put({ ...intent.entry, print: unchanged ? node.print : intent.entry.print, racy })
+  const action = old === undefined ? 'create' : 'edit'
+  folder.activity({ direction: 'applied', action, path, bytes: head.content.size })
+}
+
+/**
+ * The old file gets a second name in the trash before the new one takes its place, so that its bytes, and whatever a program still writes to it,
+ * stay. Between the last look at the path and the rename lie two system calls: see docs/decisions/0051.
+ */
+async function replace(
+  folder: FolderContext,
+  paths: StatePaths,
+  file: Prepared,
+  target: string,
+  old: SyncedEntry,
+): Promise<void> {
+  const name = file.intent.replaced!.trash
+  const kept = folder.files.join(paths.trash, name)
+  const linked = await keepOld(folder, target, kept)
+  const stat = await statAbsolute(folder, kept)
+  const current = linked ? await statAbsolute(folder, target) : stat
+  if (!isOld(stat, old) || !isOld(current, old)) {
+    if (linked) await removeQuietly(folder, kept)
+    else await moveFile(folder, kept, target)
+    throw new DiskChanged(file.path)
+  }
+  if (linked) await folder.files.rename(file.tmp, target)
+  else await moveFile(folder, file.tmp, target)
+  const { print, file: version, item } = old
+  folder.journal.addTrash({ name, path: file.path, item, print, file: version!, time: folder.clock.now() })
+}
+
+function isOld(stat: FileStat | undefined, old: SyncedEntry): boolean {
+  if (stat === undefined) return false
+  const print = fingerprintOf(stat)
+  return sameInode(print, old.print) && !wasWritten(old.print, print)
+}
+
+/** False where there are no hard links: then the old file was moved away, and for a moment nothing lies at the path. */
+async function keepOld(folder: FolderContext, target: string, kept: string): Promise<boolean> {
+  try {
+    await folder.files.link(target, kept)
+    return true
+  } catch (error) {
+    if (!(error instanceof FileSystemError) || !NO_LINKS.has(error.errno)) throw error
+    await folder.files.rename(target, kept)
+    return false
+  }
+}
+
+/** A parent swapped for a link in the last moment: take back what was put beyond it. */
+async function verifyStayed(folder: FolderContext, path: string, intent: Intent): Promise<void> {
+  try {
+    await verifyParents(folder, path)
+  } catch (error) {
+    const stat = await statOf(folder, path)
+    if (error instanceof DiskChanged && stat?.ino === intent.ino)
+      await removeQuietly(folder, absolute(folder, path))
+    throw error
+  }
+}
+
+/** Only time or mode differ: the file stays. */
+async function applyMeta(
+  folder: FolderContext,
+  action: ContentAction,
+  outcome: ContentOutcome,
+): Promise<void> {
+  const old = folder.synced.get(action.item)
+  const path = folder.synced.path(action.item)
+  const head = folder.merged.get(action.item)?.heads[0]
+  if (old === undefined || path === undefined || head === undefined) return
+  await verifyParents(folder, path)
+  await verifyUnchanged(folder, path, old.print)
+  const handle = await folder.files.openRead(absolute(folder, path))
+  try {
+    const stat = await handle.stat()
+    if (!sameInode(fingerprintOf(stat), old.print)) throw new DiskChanged(path)
+    if (isExecutable(old.print) !== head.executable)
+      await handle.chmod(withExecutable(stat.mode, head.executable))
+    await handle.utimes(head.mtime)
+    const print = fingerprintOf(await handle.stat())
+    const node = diskAt(folder, path)
+    if (node !== undefined) node.print = print
+    folder.synced.put({ ...old, print, racy: isRacy(print, folder.clock.now()), file: fileOf(head) })
+  } finally {
+    await handle.close()
+  }
+  outcome.applied++
+}

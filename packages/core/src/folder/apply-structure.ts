@@ -1,0 +1,339 @@
+import { FileSystemError } from '../errors.js'
+import type { ItemId } from '../ports/ids.js'
+import { ROOT_ITEM, type TreeEntry } from '../tree/types.js'
+import { absolute, diskAt, type FolderContext } from './context.js'
+import { baseName, isWithin, joinPath, parentPath, putNode, removeNode } from './disk-tree.js'
+import { fingerprintOf, sameFingerprint, sameInode } from './fingerprint.js'
+import {
+  DiskChanged,
+  describeFailure,
+  nodeOf,
+  statAbsolute,
+  statOf,
+  verifyFree,
+  verifyParents,
+  verifyUnchanged,
+} from './guard.js'
+import { withSuffix } from './names.js'
+import type { ApplyAction } from './plan.js'
+import { type StatePaths, trashName } from './state-directory.js'
+import type { SyncedEntry } from './synced-tree.js'
+import { removeQuietly, wasWritten } from './trash.js'
+
+type Structural = Extract<ApplyAction, { do: 'mkdir' | 'move' | 'remove' | 'adopt' }>
+
+export interface ApplyOutcome {
+  applied: number
+  /** Directories to look at again: they were not as planned. */
+  dirty: Set<string>
+}
+
+/**
+ * Makes, moves and removes on disk. An action whose place is still taken, or whose folder is not empty yet, waits for the others; circles are
+ * broken by way of another name. Nothing is overwritten: files move by link and unlink, what is removed goes to the trash.
+ */
+export async function applyStructure(
+  folder: FolderContext,
+  paths: StatePaths,
+  actions: readonly Structural[],
+): Promise<ApplyOutcome> {
+  const run = new ApplyRun(folder, paths, actions)
+  try {
+    await run.all()
+  } finally {
+    await folder.journal.flush(folder.synced)
+  }
+  return run.outcome
+}
+
+type Verdict = 'done' | 'blocked'
+
+class ApplyRun {
+  readonly outcome: ApplyOutcome = { applied: 0, dirty: new Set() }
+  readonly #trashed = new Map<ItemId, string>()
+  #pending: Structural[]
+
+  constructor(
+    private readonly folder: FolderContext,
+    private readonly paths: StatePaths,
+    actions: readonly Structural[],
+  ) {
+    this.#pending = [...actions]
+  }
+
+  async all(): Promise<void> {
+    await this.#announceRemoves()
+    while (this.#pending.length > 0) {
+      const before = this.#pending.length
+      await this.#pass()
+      if (this.#pending.length < before) continue
+      if (!(await this.#breakCircle())) return this.#forgetAnnounced()
+    }
+  }
+
+  async #pass(): Promise<void> {
+    const blocked: Structural[] = []
+    for (const action of this.#pending) {
+      this.folder.signal.throwIfAborted()
+      if ((await this.#attempt(action)) === 'blocked') blocked.push(action)
+    }
+    this.#pending = blocked
+  }
+
+  /** One action that can't be done leaves the others free to go on. */
+  async #attempt(action: Structural): Promise<Verdict> {
+    try {
+      const verdict = await this.#apply(action)
+      if (verdict === 'done') this.folder.issues.clear(action.path)
+      return verdict
+    } catch (error) {
+      if (error instanceof DiskChanged) this.outcome.dirty.add(parentPath(action.path))
+      else {
+        const failure = describeFailure(error)
+        if (failure === undefined) throw error
+        this.folder.issues.add(action.path, failure.code, failure.message)
+      }
+      return 'done'
+    }
+  }
+
+  #apply(action: Structural): Promise<Verdict> {
+    switch (action.do) {
+      case 'adopt':
+        return this.#adopt(action.item)
+      case 'mkdir':
+        return this.#mkdir(action.item)
+      case 'move':
+        return this.#move(action.item)
+      case 'remove':
+        return action.kind === 'file' ? this.#removeFile(action.item) : this.#removeFolder(action.item)
+    }
+  }
+
+  async #adopt(item: ItemId): Promise<Verdict> {
+    const entry = this.folder.merged.get(item)
+    const old = this.folder.synced.get(item)
+    if (entry === undefined || old === undefined) return 'done'
+    const head = entry.heads[0]
+    const file = old.file && head ? { ...old.file, version: head.id, content: head.content } : old.file
+    this.folder.synced.put({ ...old, name: entry.name, ...(file ? { file } : {}) })
+    return 'done'
+  }
+
+  async #mkdir(item: ItemId): Promise<Verdict> {
+    const { folder } = this
+    const entry = folder.merged.get(item)
+    if (entry === undefined) return 'done'
+    const path = targetOf(folder, entry)
+    if (path === undefined) return 'blocked'
+    if (diskAt(folder, path) !== undefined) return 'blocked'
+    await verifyParents(folder, path)
+    await verifyFree(folder, path)
+    await folder.files.mkdir(absolute(folder, path))
+    const node = await nodeOf(folder, path, folder.clock.monotonic())
+    node.listing = { children: new Map(), complete: true, opaque: new Map() }
+    putNode(folder.disk, parentPath(path), node)
+    folder.synced.put(placed(folder, entry, node.print))
+    this.#applied('create', path)
+    return 'done'
+  }
+
+  async #move(item: ItemId): Promise<Verdict> {
+    const { folder } = this
+    const entry = folder.merged.get(item)
+    const from = folder.synced.path(item)
+    if (entry === undefined || from === undefined) return 'done'
+    const to = targetOf(folder, entry)
+    if (to === undefined || isWithin(to, from) || diskAt(folder, to) !== undefined) return 'blocked'
+    await this.#moveTo(item, from, to)
+    const old = folder.synced.get(item)!
+    folder.synced.put({ ...old, parent: entry.parent, name: entry.name, diskName: baseName(to) })
+    this.#applied('move', to, from)
+    return 'done'
+  }
+
+  /** Moves on disk and in the disk tree; in the synced tree only its fingerprint. */
+  async #moveTo(item: ItemId, from: string, to: string): Promise<void> {
+    const { folder } = this
+    const old = folder.synced.get(item)!
+    await verifyParents(folder, from)
+    await verifyParents(folder, to)
+    const stat = await statOf(folder, from)
+    const known = diskAt(folder, from)
+    if (stat === undefined || known === undefined || !sameInode(fingerprintOf(stat), known.print))
+      throw new DiskChanged(from)
+    if (old.kind === 'folder') {
+      await verifyFree(folder, to)
+      await folder.files.rename(absolute(folder, from), absolute(folder, to))
+    } else await moveFile(folder, absolute(folder, from), absolute(folder, to))
+    const node = await nodeOf(folder, to, folder.clock.monotonic())
+    if (known.listing !== undefined) node.listing = known.listing
+    removeNode(folder.disk, from)
+    putNode(folder.disk, parentPath(to), node)
+    const clean = sameFingerprint(fingerprintOf(stat), old.print)
+    folder.synced.put({ ...old, print: clean || old.kind === 'folder' ? node.print : old.print })
+  }
+
+  /** Says durably what the trash is going to hold before anything goes there. */
+  async #announceRemoves(): Promise<void> {
+    const { folder } = this
+    for (const action of this.#pending) {
+      const old = action.do === 'remove' ? folder.synced.get(action.item) : undefined
+      if (old?.file === undefined) continue
+      const now = folder.clock.now()
+      const name = trashName(folder.random, now, old.diskName)
+      this.#trashed.set(old.item, name)
+      const { item, print, file } = old
+      folder.journal.addTrash({ name, path: action.path, item, print, file, time: now })
+    }
+    await folder.journal.flush(folder.synced)
+  }
+
+  #forgetAnnounced(): void {
+    for (const action of this.#pending) this.#forgetTrash(action.item)
+  }
+
+  #forgetTrash(item: ItemId): void {
+    const name = this.#trashed.get(item)
+    if (name !== undefined) this.folder.journal.endTrash(name)
+  }
+
+  async #removeFile(item: ItemId): Promise<Verdict> {
+    const { folder } = this
+    const path = folder.synced.path(item)
+    const name = this.#trashed.get(item)
+    if (path === undefined || name === undefined) return 'done'
+    try {
+      await this.#toTrash(item, path, name)
+    } catch (error) {
+      this.#forgetTrash(item)
+      throw error
+    }
+    removeNode(folder.disk, path)
+    folder.synced.drop(item)
+    this.#applied('remove', path)
+    return 'done'
+  }
+
+  /** Into the trash; and back again when it proves not to be what was synced. */
+  async #toTrash(item: ItemId, path: string, name: string): Promise<void> {
+    const { folder } = this
+    const { print } = folder.synced.get(item)!
+    await this.#verifyRemoved(item, path)
+    await verifyParents(folder, path)
+    await verifyUnchanged(folder, path, print)
+    const trash = folder.files.join(this.paths.trash, name)
+    await folder.files.rename(absolute(folder, path), trash)
+    const now = await statAbsolute(folder, trash)
+    if (now !== undefined && sameInode(fingerprintOf(now), print) && !wasWritten(print, fingerprintOf(now)))
+      return
+    await moveFile(folder, trash, absolute(folder, path))
+    throw new DiskChanged(path)
+  }
+
+  /** The workspace itself is asked again before anything is removed. */
+  async #verifyRemoved(item: ItemId, path: string): Promise<void> {
+    if ((await this.folder.source.tree.entry(item)) === undefined) return
+    this.folder.merged.mark([item])
+    throw new DiskChanged(path)
+  }
+
+  async #removeFolder(item: ItemId): Promise<Verdict> {
+    const { folder } = this
+    const path = folder.synced.path(item)
+    if (path === undefined) return 'done'
+    const children = diskAt(folder, path)?.listing?.children.size ?? 0
+    if (children > 0) return 'blocked'
+    await this.#verifyRemoved(item, path)
+    await verifyParents(folder, path)
+    try {
+      await folder.files.rmdir(absolute(folder, path))
+    } catch (error) {
+      if (!(error instanceof FileSystemError) || !['ENOTEMPTY', 'EEXIST', 'ENOENT'].includes(error.errno))
+        throw error
+      this.outcome.dirty.add(path)
+      throw new DiskChanged(path)
+    }
+    removeNode(folder.disk, path)
+    folder.synced.drop(item)
+    this.#applied('remove', path)
+    return 'done'
+  }
+
+  /** Moves that wait for each other: one takes another name until its place is free. */
+  async #breakCircle(): Promise<boolean> {
+    const moving = new Map(
+      this.#pending.filter((action) => action.do === 'move').map((action) => [action.item, action]),
+    )
+    for (const action of moving.values()) {
+      const entry = this.folder.merged.get(action.item)
+      const to = entry && targetOf(this.folder, entry)
+      const occupant = to === undefined ? undefined : this.folder.synced.at(to)
+      if (occupant === undefined || !moving.has(occupant) || occupant === action.item) continue
+      await this.#stepAside(occupant)
+      return true
+    }
+    return false
+  }
+
+  async #stepAside(item: ItemId): Promise<void> {
+    const { folder } = this
+    const from = folder.synced.path(item)!
+    const siblings = diskAt(folder, parentPath(from))?.listing?.children
+    let name = baseName(from)
+    for (let n = 2; siblings?.has(name); n++)
+      name = withSuffix(baseName(from), ` (${n})`, folder.names.maxBytes)
+    await this.#moveTo(item, from, joinPath(parentPath(from), name))
+    folder.synced.put({ ...folder.synced.get(item)!, diskName: name })
+    await folder.journal.flush(folder.synced)
+  }
+
+  #applied(action: 'create' | 'move' | 'remove', path: string, from?: string): void {
+    this.outcome.applied++
+    this.folder.activity({
+      direction: 'applied',
+      action,
+      path,
+      bytes: 0,
+      ...(from === undefined ? {} : { from }),
+    })
+  }
+}
+
+/** Where an item belongs on disk now; undefined while its folder is not there. */
+export function targetOf(
+  folder: Pick<FolderContext, 'synced' | 'merged'>,
+  entry: TreeEntry,
+): string | undefined {
+  const parent = entry.parent === ROOT_ITEM ? '' : folder.synced.path(entry.parent)
+  return parent === undefined ? undefined : joinPath(parent, folder.merged.diskName(entry))
+}
+
+export function placed(
+  folder: Pick<FolderContext, 'merged'>,
+  entry: TreeEntry,
+  print: SyncedEntry['print'],
+): SyncedEntry {
+  const { item, kind, parent, name } = entry
+  return { item, kind, parent, name, diskName: folder.merged.diskName(entry), print, racy: false }
+}
+
+/** Never overwrites. Without hard links, as good as the file system allows. */
+export async function moveFile(
+  folder: Pick<FolderContext, 'files'>,
+  from: string,
+  to: string,
+): Promise<void> {
+  try {
+    await folder.files.link(from, to)
+  } catch (error) {
+    if (!(error instanceof FileSystemError)) throw error
+    if (error.errno === 'EEXIST') throw new DiskChanged(to)
+    if (!NO_LINKS.has(error.errno)) throw error
+    if ((await statAbsolute(folder, to)) !== undefined) throw new DiskChanged(to)
+    return folder.files.rename(from, to)
+  }
+  await removeQuietly(folder, from)
+}
+
+export const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EXDEV'])

@@ -1,0 +1,61 @@
+import { moveFile } from './apply-structure.js'
+import { absolute, diskAt, type FolderContext } from './context.js'
+import { baseName, joinPath, parentPath } from './disk-tree.js'
+import { isExecutable, mtimeOf } from './fingerprint.js'
+import type { TrashRecord } from './journal.js'
+import { withSuffix } from './names.js'
+import { readStable } from './stable-read.js'
+import type { StatePaths } from './state-directory.js'
+
+/**
+ * A program wrote to a file after this device had moved it to the trash. Its bytes become a version that competes with the one that took its
+ * place; if the item is gone, the file goes back into the folder. Nothing is lost either way.
+ *
+ * @returns the directory to be scanned, if a file was put back
+ */
+export async function capture(
+  folder: FolderContext,
+  paths: StatePaths,
+  record: TrashRecord,
+): Promise<string | undefined> {
+  const { source, signal } = folder
+  const kept = folder.files.join(paths.trash, record.name)
+  if ((await source.tree.entry(record.item)) === undefined) return putBack(folder, kept, record)
+  const { type } = record.file
+  const base = record.file.content
+  const { print, value: content } = await readStable(
+    folder.files,
+    kept,
+    type,
+    (bytes, stat) => source.ingest(bytes, { signal, size: stat.size, base }),
+    { signal },
+  )
+  const meta = { type, mtime: mtimeOf(print), executable: type === 'file' && isExecutable(print) }
+  const { commit } = await source.transact(
+    async (tx) => {
+      if ((await tx.entry(record.item)) === undefined) return
+      await tx.writeFile(record.item, content, meta, [record.file.version])
+    },
+    { signal },
+  )
+  if (commit === undefined) return putBack(folder, kept, record)
+  folder.merged.mark([record.item])
+  await folder.merged.refresh({ signal })
+  folder.journal.addTrash({ ...record, print })
+  await folder.journal.flush(folder.synced)
+  folder.activity({ direction: 'published', action: 'conflict', path: record.path, bytes: content.size })
+  return undefined
+}
+
+async function putBack(folder: FolderContext, kept: string, record: TrashRecord): Promise<string> {
+  const wanted = parentPath(record.path)
+  const parent = diskAt(folder, wanted)?.kind === 'folder' ? wanted : ''
+  const siblings = diskAt(folder, parent)?.listing?.children
+  let name = baseName(record.path)
+  for (let n = 2; siblings?.has(name); n++)
+    name = withSuffix(baseName(record.path), ` (${n})`, folder.names.maxBytes)
+  await moveFile(folder, kept, absolute(folder, joinPath(parent, name)))
+  folder.journal.endTrash(record.name)
+  await folder.journal.flush(folder.synced)
+  return parent
+}

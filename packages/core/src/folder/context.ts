@@ -1,0 +1,80 @@
+import type { ErrorCode } from '../errors.js'
+import type { Clock } from '../ports/clock.js'
+import type { FileSystem } from '../ports/file-system.js'
+import type { Random } from '../ports/random.js'
+import { type DiskNode, joinPath, nodeAt, type OpaqueReason } from './disk-tree.js'
+import type { Journal } from './journal.js'
+import type { MergedTree } from './merged-tree.js'
+import type { NameRules } from './names.js'
+import type { SyncedTree } from './synced-tree.js'
+import type { FolderActivity, FolderIssue, FolderSource } from './types.js'
+
+/** What every part of one folder's engine works on. */
+export interface FolderContext {
+  source: FolderSource
+  files: FileSystem
+  clock: Clock
+  random: Random
+  /** Absolute path of the synced folder. */
+  directory: string
+  /** The disk as last seen. */
+  disk: DiskNode
+  synced: SyncedTree
+  merged: MergedTree
+  journal: Journal
+  names: NameRules
+  issues: IssueList
+  /** Ends all work of this folder. */
+  signal: AbortSignal
+  activity(activity: FolderActivity): void
+}
+
+/** Absolute path of a path in the folder. */
+export function absolute(folder: Pick<FolderContext, 'files' | 'directory'>, path: string): string {
+  return path === '' ? folder.directory : folder.files.join(folder.directory, ...path.split('/'))
+}
+
+export function diskAt(folder: Pick<FolderContext, 'disk'>, path: string): DiskNode | undefined {
+  return nodeAt(folder.disk, path)
+}
+
+/** Why paths are not in sync: what scans met, by directory, and what happened to single paths since. */
+export class IssueList {
+  readonly #issues = new Map<string, FolderIssue>()
+  readonly #scanned = new Map<string, FolderIssue[]>()
+
+  add(path: string, code: ErrorCode | 'CONFLICT', message: string): void {
+    this.#issues.set(path, { path, code, message })
+  }
+
+  clear(path: string): void {
+    this.#issues.delete(path)
+  }
+
+  clearCode(code: ErrorCode | 'CONFLICT'): void {
+    for (const issue of [...this.#issues.values()]) if (issue.code === code) this.#issues.delete(issue.path)
+  }
+
+  /** What a scan of a directory met; the empty name stands for the directory itself. */
+  setScanned(directory: string, reasons: ReadonlyMap<string, OpaqueReason>): void {
+    if (reasons.size === 0) this.#scanned.delete(directory)
+    else
+      this.#scanned.set(
+        directory,
+        [...reasons].map(([name, { code, message }]) => ({
+          path: name === '' ? directory : joinPath(directory, name),
+          code,
+          message,
+        })),
+      )
+  }
+
+  clearScanned(): void {
+    this.#scanned.clear()
+  }
+
+  list(): FolderIssue[] {
+    const all = [...this.#issues.values(), ...[...this.#scanned.values()].flat()]
+    return all.sort((a, b) => (a.path < b.path ? -1 : 1))
+  }
+}

@@ -1,0 +1,77 @@
+import type { ItemKind } from '../tree/types.js'
+import type { Fingerprint } from './fingerprint.js'
+
+/** An entry of the disk as it was last seen. */
+export interface DiskNode {
+  name: string
+  kind: ItemKind
+  type: 'file' | 'symlink' | 'folder'
+  print: Fingerprint
+  /** When this fingerprint was first seen, on the monotonic clock. */
+  seenAt: number
+  /** SHA-256 identity of the bytes under `print`, once they were read for it. */
+  plain?: Uint8Array
+  /** Folders only. */
+  listing?: DiskListing
+}
+
+/** What a directory holds. */
+export interface DiskListing {
+  children: Map<string, DiskNode>
+  /** Read to its end without an error. Otherwise absence says nothing. */
+  complete: boolean
+  /** Names that exist and can't be looked into: special files, mounts, denied ones. Never mistaken for deleted. */
+  opaque: Map<string, OpaqueReason>
+}
+
+export interface OpaqueReason {
+  code: 'FILE_UNSUPPORTED' | 'IO_FAILED' | 'FOLDER_NESTED' | 'NAME_INVALID'
+  message: string
+}
+
+export function emptyListing(): DiskListing {
+  return { children: new Map(), complete: false, opaque: new Map() }
+}
+
+/** `a/b` + `c` → `a/b/c`; the root is the empty path. */
+export function joinPath(parent: string, name: string): string {
+  return parent === '' ? name : `${parent}/${name}`
+}
+
+export function parentPath(path: string): string {
+  const slash = path.lastIndexOf('/')
+  return slash < 0 ? '' : path.slice(0, slash)
+}
+
+export function baseName(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1)
+}
+
+/** Whether `path` is `ancestor` or lies below it. */
+export function isWithin(path: string, ancestor: string): boolean {
+  return ancestor === '' || path === ancestor || path.startsWith(ancestor + '/')
+}
+
+export function nodeAt(root: DiskNode, path: string): DiskNode | undefined {
+  if (path === '') return root
+  let node: DiskNode | undefined = root
+  for (const name of path.split('/')) {
+    node = node.listing?.children.get(name)
+    if (node === undefined) return undefined
+  }
+  return node
+}
+
+/** Records at once what this device itself did to the disk, so that it is not mistaken for a person's change. */
+export function putNode(root: DiskNode, parent: string, node: DiskNode): void {
+  const listing = nodeAt(root, parent)?.listing
+  listing?.children.set(node.name, node)
+  listing?.opaque.delete(node.name)
+}
+
+export function removeNode(root: DiskNode, path: string): DiskNode | undefined {
+  const listing = nodeAt(root, parentPath(path))?.listing
+  const node = listing?.children.get(baseName(path))
+  listing?.children.delete(baseName(path))
+  return node
+}

@@ -1,0 +1,358 @@
+import { applyContents } from './apply-content.js'
+import { applyStructure } from './apply-structure.js'
+import { capture } from './capture.js'
+import { absolute, diskAt, type FolderContext } from './context.js'
+import { type DiskNode, parentPath } from './disk-tree.js'
+import { Fetcher } from './fetcher.js'
+import { inodeKey, isRacy } from './fingerprint.js'
+import { describeFailure } from './guard.js'
+import type { TrashRecord } from './journal.js'
+import { forEachParallel } from './parallel.js'
+import { Patience, type PatienceInit } from './patience.js'
+import { type ApplyAction, makePlan, type Plan, type PublishAction } from './plan.js'
+import { publishContents } from './publish-content.js'
+import { publishStructure } from './publish-structure.js'
+import { scan } from './scanner.js'
+import { isGone, readStable } from './stable-read.js'
+import type { StatePaths } from './state-directory.js'
+import { expired, lateWrites, removeQuietly, type TrashLimits } from './trash.js'
+
+export interface EngineInit {
+  folder: FolderContext
+  paths: StatePaths
+  patience: PatienceInit
+  trash: TrashLimits
+  /** Whether the folder is still there. @throws `FOLDER_MISSING` */
+  checkMarker(): Promise<void>
+  /** Something became ready: run a round. */
+  wake(): void
+}
+
+/** What one round came to. */
+export interface Round {
+  /** Something was published or applied: another round is due at once. */
+  progress: boolean
+  /** More to look at, on disk, at once. */
+  dirty: boolean
+  /** When (monotonic milliseconds) to look again, if nothing happens before. */
+  next: number | undefined
+  /** Nothing more can be done until something changes. */
+  settled: boolean
+  /** Too many removals: nothing was done. */
+  braked: boolean
+  plan: Plan
+}
+
+const BRAKE_ITEMS = 100
+const BRAKE_SHARE = 0.25
+const READERS = 4
+const RETRY_APPLY_MS = 10_000
+const LATE_WRITE_MS = 10_000
+const NONE = new Uint8Array()
+
+/** Scan, plan, publish, apply: one round after the other, each of which may be the last. */
+export class FolderEngine {
+  readonly fetcher: Fetcher
+  readonly #patience: Patience
+  #dirty: Set<string> | 'all' = 'all'
+  #late: Array<{ due: number; record: TrashRecord }> = []
+  #accepted = 0
+  #loaded = false
+
+  constructor(private readonly init: EngineInit) {
+    const { folder, wake } = init
+    this.#patience = new Patience(init.patience)
+    this.fetcher = new Fetcher({
+      source: folder.source,
+      clock: folder.clock,
+      onChange: wake,
+      onFailure: ({ path }, error) => {
+        const failure = describeFailure(error)
+        if (failure !== undefined) folder.issues.add(path, failure.code, failure.message)
+      },
+    })
+  }
+
+  get folder(): FolderContext {
+    return this.init.folder
+  }
+
+  markDirty(directory: string | 'all'): void {
+    if (directory === 'all') this.#dirty = 'all'
+    else if (this.#dirty !== 'all') this.#dirty.add(directory)
+  }
+
+  /** Lets plans that remove no more than the present one pass the brake. */
+  accept(plan: Plan): void {
+    this.#accepted = plan.removals
+  }
+
+  /** @param onStart told how much there is to do, before it is done */
+  async round(onStart: (plan: Plan) => void, onDone: (path: string) => void): Promise<Round> {
+    const { folder } = this
+    await this.#refresh()
+    await this.init.checkMarker()
+    await this.#scan()
+    await this.init.checkMarker()
+    const plan = await this.#plan()
+    onStart(plan)
+    if (this.#isBraked(plan)) return this.#finish(plan, false, undefined, true)
+    const due = this.#sift(plan)
+    const published = await this.#publish(due.actions, onDone)
+    await this.#refresh()
+    const second = published ? await this.#plan() : plan
+    if (this.#isBraked(second)) return this.#finish(second, false, undefined, true)
+    const applied = await this.#apply(second)
+    await this.#checkLateWrites(folder.clock.monotonic())
+    return this.#finish(second, published || applied, due.next, false, due.waiting)
+  }
+
+  async #refresh(): Promise<void> {
+    const { merged, signal } = this.folder
+    if (!this.#loaded) await merged.load({ signal })
+    this.#loaded = true
+    while (merged.stale) await merged.refresh({ signal })
+  }
+
+  async #scan(): Promise<void> {
+    const { folder } = this
+    if (this.#dirty !== 'all' && this.#dirty.size === 0) return
+    const dirty = this.#dirty
+    this.#dirty = new Set()
+    try {
+      await scan(folder, dirty)
+      if (dirty !== 'all') await this.#scanSources()
+    } catch (error) {
+      this.#dirty = 'all'
+      throw error
+    }
+  }
+
+  /** What appeared here may be what is just vanishing there: look there too, so that a move is not seen as a copy. */
+  async #scanSources(): Promise<void> {
+    const { folder } = this
+    const { synced, disk } = folder
+    const sources = new Set<string>()
+    let byInode: Map<string, string> | undefined
+    for (const { node, path } of walk(disk, '')) {
+      if (synced.at(path) !== undefined) continue
+      byInode ??= new Map([...synced.entries()].map((entry) => [inodeKey(entry.print), entry.item]))
+      const from = synced.path(byInode.get(inodeKey(node.print)) ?? '')
+      if (from !== undefined) sources.add(parentPath(from))
+    }
+    if (sources.size > 0) await scan(folder, sources)
+  }
+
+  /** Plans; where bytes must be known first, reads them and plans again. */
+  async #plan(): Promise<Plan> {
+    const { folder } = this
+    for (;;) {
+      const plan = makePlan(folder.disk, folder.synced, folder.merged, folder.clock.now())
+      this.#renew(plan)
+      if (plan.identify.length === 0) return plan
+      await forEachParallel(plan.identify, READERS, (path) => this.#identify(path))
+    }
+  }
+
+  /** Content of a file, remembered with its fingerprint. What can't be read is like nothing. */
+  async #identify(path: string): Promise<void> {
+    const { folder } = this
+    const { signal, source } = folder
+    const node = diskAt(folder, path)
+    if (node === undefined || node.type === 'folder') return
+    try {
+      const identify = (bytes: AsyncIterable<Uint8Array>) => source.identify(bytes, { signal })
+      const { value } = await readStable(folder.files, absolute(folder, path), node.type, identify, {
+        signal,
+      })
+      node.plain = value.plain
+    } catch (error) {
+      if (signal.aborted) throw error
+      node.plain = NONE
+    }
+  }
+
+  /** New fingerprints of what is known to be unchanged. */
+  #renew(plan: Plan): void {
+    const { synced, clock } = this.folder
+    for (const item of plan.note) {
+      const entry = synced.get(item)!
+      const node = diskAt(this.folder, synced.path(item)!)
+      if (node !== undefined)
+        synced.put({
+          ...entry,
+          print: node.print,
+          racy: node.kind === 'file' && isRacy(node.print, clock.now()),
+        })
+    }
+  }
+
+  #isBraked(plan: Plan): boolean {
+    if (plan.removals <= this.#accepted) return false
+    return plan.removals > BRAKE_ITEMS && plan.removals > BRAKE_SHARE * this.folder.synced.size
+  }
+
+  /** What may be published now, and when to come back for the rest. */
+  #sift(plan: Plan): { actions: PublishAction[]; next: number | undefined; waiting: boolean } {
+    const { clock } = this.folder
+    const [now, wall] = [clock.monotonic(), clock.now()]
+    const actions: PublishAction[] = []
+    const waits: number[] = []
+    const paths = new Set<string>()
+    const gone = new Set<string>()
+    for (const action of plan.publish) {
+      const due = this.#dueOf(action, now, wall)
+      if (action.do === 'remove') gone.add(action.item)
+      else paths.add(action.path)
+      if (due <= now) actions.push(action)
+      else {
+        waits.push(due)
+        this.markDirty(parentPath(action.path))
+      }
+    }
+    this.#patience.prune(paths, gone, now)
+    return { actions, next: waits.length === 0 ? undefined : Math.min(...waits), waiting: waits.length > 0 }
+  }
+
+  #dueOf(action: PublishAction, now: number, wall: number): number {
+    if (action.do === 'remove') return this.#patience.deletable(action.item, now)
+    if (action.do !== 'create' && action.do !== 'edit') return 0
+    const node = diskAt(this.folder, action.path)
+    return node === undefined ? 0 : this.#patience.readable(action.path, node, now, wall)
+  }
+
+  async #publish(actions: readonly PublishAction[], onDone: (path: string) => void): Promise<boolean> {
+    const { folder } = this
+    const structure = actions.filter((action) => action.do !== 'create' && action.do !== 'edit')
+    const contents = actions.filter((action) => action.do === 'create' || action.do === 'edit')
+    let progress = structure.length > 0 && (await publishStructure(folder, structure))
+    await publishContents(folder, contents, {
+      onDone: (path) => {
+        progress = true
+        this.#patience.published(path, folder.clock.monotonic())
+        folder.issues.clear(path)
+        onDone(path)
+      },
+      onFailure: (action, error) => this.#unread(action.path, error),
+    })
+    return progress
+  }
+
+  #unread(path: string, error: unknown): void {
+    this.markDirty(parentPath(path))
+    if (isGone(error)) return
+    this.#patience.failed(path, this.folder.clock.monotonic())
+    const failure = describeFailure(error)
+    if (failure === undefined) throw error
+    this.folder.issues.add(path, failure.code, failure.message)
+  }
+
+  async #apply(plan: Plan): Promise<boolean> {
+    const { folder } = this
+    const { paths } = this.init
+    const contents = plan.apply.filter(isContent)
+    this.#want(contents)
+    const structure = plan.apply.filter((action) => !isContent(action))
+    const done = await applyStructure(folder, paths, structure as Parameters<typeof applyStructure>[2])
+    const before = new Set(folder.journal.trash.keys())
+    const ready = contents.filter((action) => this.#isReady(action))
+    const filled = await applyContents(folder, paths, ready)
+    for (const content of filled.missing) this.fetcher.lost(content)
+    for (const directory of [...done.dirty, ...filled.dirty]) this.markDirty(directory)
+    const due = folder.clock.monotonic() + LATE_WRITE_MS
+    for (const record of folder.journal.trash.values())
+      if (!before.has(record.name)) this.#late.push({ due, record })
+    return done.applied + filled.applied > 0
+  }
+
+  #want(contents: readonly ContentAction[]): void {
+    const { merged } = this.folder
+    this.fetcher.want(
+      contents.flatMap(({ do: what, item, path }) => {
+        const head = what === 'meta' ? undefined : merged.get(item)?.heads[0]
+        return head === undefined ? [] : [{ path, content: head.content }]
+      }),
+    )
+  }
+
+  #isReady(action: ContentAction): boolean {
+    const head = this.folder.merged.get(action.item)?.heads[0]
+    return action.do === 'meta' || (head !== undefined && this.fetcher.isReady(head.content))
+  }
+
+  async #checkLateWrites(now: number): Promise<void> {
+    const due = this.#late.filter((late) => late.due <= now).map((late) => late.record)
+    if (due.length === 0) return
+    this.#late = this.#late.filter((late) => late.due > now)
+    for (const record of await lateWrites(this.folder, this.init.paths, due)) await this.#capture(record)
+  }
+
+  async #capture(record: TrashRecord): Promise<void> {
+    const directory = await capture(this.folder, this.init.paths, record)
+    if (directory !== undefined) this.markDirty(directory)
+  }
+
+  /** Removes what is too old or too much from the trash, unless it was written to meanwhile. */
+  async purge(): Promise<void> {
+    const { folder } = this
+    const records = expired(folder, this.init.trash)
+    const written = new Set(await lateWrites(folder, this.init.paths, records))
+    for (const record of records) {
+      if (written.has(record)) await this.#capture(record)
+      await removeQuietly(folder, folder.files.join(this.init.paths.trash, record.name))
+      folder.journal.endTrash(record.name)
+    }
+    await folder.journal.flush(folder.synced)
+  }
+
+  /** After a start, what was in the trash before is looked at once more. */
+  async checkTrash(): Promise<void> {
+    const records = [...this.folder.journal.trash.values()]
+    for (const record of await lateWrites(this.folder, this.init.paths, records)) await this.#capture(record)
+  }
+
+  #finish(plan: Plan, progress: boolean, next: number | undefined, braked: boolean, waiting = false): Round {
+    const { issues, merged } = this.folder
+    issues.clearCode('CONFLICT')
+    for (const item of merged.conflicts) this.#reportConflict(item)
+    for (const path of plan.obstructed)
+      issues.add(path, 'FILE_UNSUPPORTED', 'something that is not synced has this name; rename it')
+    const now = this.folder.clock.monotonic()
+    const times = [...(next === undefined ? [] : [next]), ...this.#late.map((late) => late.due)]
+    const stuck = plan.apply.some((action) => !isContent(action) || this.#isReady(action))
+    if (stuck && !progress) times.push(now + RETRY_APPLY_MS)
+    const dirty = !waiting && (this.#dirty === 'all' || this.#dirty.size > 0)
+    const settled = !progress && !dirty && !waiting && !this.fetcher.checking && !merged.stale
+    if (settled) this.#accepted = 0
+    return {
+      progress,
+      dirty,
+      next: times.length === 0 ? undefined : Math.min(...times),
+      settled,
+      braked,
+      plan,
+    }
+  }
+
+  #reportConflict(item: string): void {
+    const { synced, merged, issues } = this.folder
+    const path = synced.path(item)
+    const heads = merged.get(item)?.heads.length ?? 0
+    if (path !== undefined)
+      issues.add(path, 'CONFLICT', `${heads} versions compete; the newest is shown, all are kept`)
+  }
+}
+
+type ContentAction = Extract<ApplyAction, { do: 'create' | 'edit' | 'meta' }>
+
+function isContent(action: ApplyAction): action is ContentAction {
+  return action.do === 'create' || action.do === 'edit' || action.do === 'meta'
+}
+
+function* walk(node: DiskNode, path: string): IterableIterator<{ node: DiskNode; path: string }> {
+  for (const child of node.listing?.children.values() ?? []) {
+    const childPath = path === '' ? child.name : `${path}/${child.name}`
+    yield { node: child, path: childPath }
+    if (child.kind === 'folder') yield* walk(child, childPath)
+  }
+}

@@ -1,0 +1,68 @@
+import type { FileStat } from '../ports/file-system.js'
+
+/**
+ * What change detection remembers of a file: equal fingerprints mean that nobody wrote to it in between (unless it is racy, see
+ * `isRacy`). Times are nanoseconds since 1970.
+ */
+export interface Fingerprint {
+  dev: bigint
+  ino: bigint
+  size: number
+  mtimeNs: bigint
+  ctimeNs: bigint
+  birthtimeNs: bigint
+  mode: number
+}
+
+export function fingerprintOf(stat: FileStat): Fingerprint {
+  const { dev, ino, size, mtimeNs, ctimeNs, birthtimeNs, mode } = stat
+  return { dev, ino, size, mtimeNs, ctimeNs, birthtimeNs, mode }
+}
+
+/** Nothing at all happened to the inode. */
+export function sameFingerprint(a: Fingerprint, b: Fingerprint): boolean {
+  return sameBytesLikely(a, b) && a.ctimeNs === b.ctimeNs && a.mode === b.mode
+}
+
+/** Same inode, size and mtime: only its metadata can have changed. */
+export function sameBytesLikely(a: Fingerprint, b: Fingerprint): boolean {
+  return sameInode(a, b) && a.size === b.size && a.mtimeNs === b.mtimeNs
+}
+
+export function sameInode(a: Fingerprint, b: Fingerprint): boolean {
+  return a.dev === b.dev && a.ino === b.ino
+}
+
+/** One object under two names at two times, and not a recycled inode number. */
+export function sameObject(a: Fingerprint, b: Fingerprint): boolean {
+  if (!sameInode(a, b)) return false
+  return a.birthtimeNs === b.birthtimeNs || (a.size === b.size && a.mtimeNs === b.mtimeNs)
+}
+
+export function inodeKey(print: Fingerprint): string {
+  return `${print.dev}:${print.ino}`
+}
+
+const MILLISECOND = 1_000_000n
+
+/** Modification time as versions carry it: whole milliseconds, never negative. */
+export function mtimeOf(print: Fingerprint): number {
+  return print.mtimeNs < 0n ? 0 : Number(print.mtimeNs / MILLISECOND)
+}
+
+/** Whether the owner may execute it. */
+export function isExecutable(print: Fingerprint): boolean {
+  return (print.mode & 0o100) !== 0
+}
+
+const COARSE_MS = 2_000
+const FINE_MS = 50
+
+/**
+ * A file last written so shortly before it was looked at (`now`, milliseconds) that a further write might leave the same
+ * fingerprint. File systems whose times show fractions of a millisecond tick every few milliseconds; the others may tick every two seconds.
+ */
+export function isRacy(print: Fingerprint, now: number): boolean {
+  const window = print.mtimeNs % MILLISECOND === 0n ? COARSE_MS : FINE_MS
+  return now - Number(print.mtimeNs / MILLISECOND) < window
+}

@@ -1,0 +1,369 @@
+import { toHex } from '../encoding/bytes.js'
+import { isPeerfoldError, PeerfoldError } from '../errors.js'
+import type { AbortOptions } from '../ports/abort.js'
+import type { Watcher } from '../ports/watcher.js'
+import type { FolderContext } from './context.js'
+import type { FolderEngine, Round } from './engine.js'
+import { describeFailure } from './guard.js'
+import type { Plan } from './plan.js'
+import type { FolderActivity, FolderStatus, FolderSync } from './types.js'
+
+export interface FolderLoopInit {
+  folder: FolderContext
+  engine: FolderEngine
+  watcher: Watcher
+  /** Finds the folder and its marker; before the first round, and again after it was missing. */
+  prepare(): Promise<void>
+  /** Ends the folder's work. */
+  stop: AbortController
+}
+
+const DEBOUNCE_MS = 50
+const RESCAN_MS = 3_600_000
+const UNWATCHED_RESCAN_MS = 60_000
+const REWATCH_MS = 60_000
+const MISSING_RETRY_MS = 2_000
+const FAILURE_RETRY_MS = 1_000
+const FAILURE_RETRY_MAX_MS = 60_000
+const STATUS_INTERVAL_MS = 200
+/** Wall time running ahead of the monotonic clock by this much: the machine slept. */
+const SLEPT_MS = 30_000
+/** Rounds in a row that find the disk changed again without getting anything done. */
+const RESTLESS_ROUNDS = 10
+
+interface Barrier {
+  /** Its scan began after the call. */
+  scanned: boolean
+  resolve(): void
+  reject(error: unknown): void
+}
+
+/** Runs rounds of the engine whenever there is a reason to, and tells the world about it. */
+export class FolderLoop implements FolderSync {
+  readonly #init: FolderLoopInit
+  readonly #statusListeners = new Set<(status: FolderStatus) => void>()
+  readonly #activityListeners = new Set<(activity: FolderActivity) => void>()
+  readonly #barriers = new Set<Barrier>()
+  #state: FolderStatus['state'] = 'syncing'
+  #error: FolderStatus['error']
+  #pending = { files: 0, bytes: 0 }
+  #weights = new Map<string, number>()
+  #paused = false
+  #prepared = false
+  #watched = false
+  #failures = 0
+  #restless = 0
+  #nextScan = 0
+  #braked: Plan | undefined
+  #wakeUp: (() => void) | undefined
+  #woken = false
+  #statusSaidAt = 0
+  #idle: Promise<void> = Promise.resolve()
+  #running: Promise<unknown> | undefined
+  #closing: Promise<void> | undefined
+
+  constructor(init: FolderLoopInit) {
+    this.#init = init
+  }
+
+  get directory(): string {
+    return this.#init.folder.directory
+  }
+
+  /** @internal */
+  start(prepared: boolean): void {
+    this.#prepared = prepared
+    this.#running = Promise.all([this.#run(), this.#watch()])
+  }
+
+  /** @internal Something became ready. */
+  wake(): void {
+    this.#woken = true
+    this.#wakeUp?.()
+  }
+
+  /** @internal */
+  tell(activity: FolderActivity): void {
+    for (const listener of this.#activityListeners) listener(activity)
+  }
+
+  status(): FolderStatus {
+    const awaiting = this.#init.engine.fetcher.awaiting()
+    const status: FolderStatus = {
+      state: this.#state,
+      pending: { ...this.#pending },
+      awaiting,
+      issues: this.#init.folder.issues.list(),
+    }
+    return this.#error === undefined ? status : { ...status, error: this.#error }
+  }
+
+  on(event: 'status', listener: (status: FolderStatus) => void): () => void
+  on(event: 'activity', listener: (activity: FolderActivity) => void): () => void
+  on(
+    event: 'status' | 'activity',
+    listener: ((it: FolderStatus) => void) & ((it: FolderActivity) => void),
+  ): () => void {
+    const listeners: Set<typeof listener> =
+      event === 'status' ? this.#statusListeners : (this.#activityListeners as Set<any>)
+    listeners.add(listener)
+    return () => listeners.delete(listener)
+  }
+
+  settled(options: AbortOptions = {}): Promise<void> {
+    if (this.#closing !== undefined) return Promise.reject(closed())
+    if (options.signal?.aborted) return Promise.reject(options.signal.reason)
+    return new Promise((resolve, reject) => {
+      const end = () => {
+        this.#barriers.delete(barrier)
+        options.signal?.removeEventListener('abort', onAbort)
+      }
+      const barrier: Barrier = {
+        scanned: false,
+        resolve: () => {
+          end()
+          resolve()
+        },
+        reject: (error) => {
+          end()
+          reject(error)
+        },
+      }
+      const onAbort = () => barrier.reject(options.signal?.reason)
+      options.signal?.addEventListener('abort', onAbort)
+      this.#barriers.add(barrier)
+      this.wake()
+    })
+  }
+
+  async pause(): Promise<void> {
+    this.#paused = true
+    this.wake()
+    await this.#idle
+    if (this.#closing === undefined) this.#say('paused')
+  }
+
+  async resume(): Promise<void> {
+    if (!this.#paused) return
+    this.#paused = false
+    this.#init.engine.markDirty('all')
+    this.#say('syncing')
+    this.wake()
+  }
+
+  async acceptPlan(): Promise<void> {
+    if (this.#braked === undefined) return
+    this.#init.engine.accept(this.#braked)
+    this.#braked = undefined
+    this.#init.engine.markDirty('all')
+    this.#say('syncing')
+    this.wake()
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    this.#init.stop.abort(closed())
+    this.wake()
+    for (const barrier of [...this.#barriers]) barrier.reject(closed())
+    await this.#init.engine.fetcher.close()
+    await this.#running
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#init.folder
+    while (!signal.aborted) {
+      const wait = this.#paused ? undefined : await this.#attempt()
+      if (signal.aborted) return
+      if (wait !== 0) await this.#sleep(wait)
+    }
+  }
+
+  /** One round; returns milliseconds until the next one, unless something happens before. */
+  async #attempt(): Promise<number | undefined> {
+    const round = this.#round()
+    this.#idle = round.then(
+      () => undefined,
+      () => undefined,
+    )
+    try {
+      const wait = await round
+      this.#failures = 0
+      return wait
+    } catch (error) {
+      return this.#fail(error)
+    }
+  }
+
+  async #round(): Promise<number | undefined> {
+    const { engine, folder } = this.#init
+    this.#woken = false
+    if (!this.#prepared) {
+      await this.#init.prepare()
+      this.#prepared = true
+      engine.markDirty('all')
+    }
+    if (this.#isScanDue()) await engine.purge()
+    for (const barrier of this.#barriers) {
+      if (!barrier.scanned) engine.markDirty('all')
+      barrier.scanned = true
+    }
+    const round = await engine.round(
+      (plan) => this.#count(plan),
+      (path) => this.#counted(path),
+    )
+    await folder.journal.flush(folder.synced)
+    return this.#conclude(round)
+  }
+
+  /** Every hour or so, and every minute while nothing is watched, everything is looked at. */
+  #isScanDue(): boolean {
+    const { clock, random } = this.#init.folder
+    const now = clock.monotonic()
+    if (now < this.#nextScan) return false
+    this.#init.engine.markDirty('all')
+    const every = this.#watched ? RESCAN_MS : UNWATCHED_RESCAN_MS
+    const jitter = 0.75 + (random.bytes(1)[0]! / 255) * 0.5
+    this.#nextScan = now + every * jitter
+    return true
+  }
+
+  #conclude(round: Round): number | undefined {
+    const now = this.#init.folder.clock.monotonic()
+    if (round.braked) return this.#brake(round.plan)
+    this.#error = undefined
+    this.#restless = round.progress || !round.dirty ? 0 : this.#restless + 1
+    const awaiting = this.#init.engine.fetcher.awaiting().length > 0
+    const waits = [...(round.next === undefined ? [] : [round.next]), this.#nextScan].map(
+      (time) => time - now,
+    )
+    this.#count(round.plan)
+    if (round.settled) {
+      for (const barrier of [...this.#barriers]) if (barrier.scanned) barrier.resolve()
+      this.#say(awaiting || this.#pending.files > 0 ? 'syncing' : 'synced')
+    } else this.#say('syncing')
+    if (round.progress || round.dirty) return this.#restless > RESTLESS_ROUNDS ? FAILURE_RETRY_MS : 0
+    return Math.max(1, Math.min(...waits))
+  }
+
+  #brake(plan: Plan): undefined {
+    this.#braked = plan
+    const error = new PeerfoldError('BRAKE', `${plan.removals} items would be removed`)
+    this.#error = { code: error.code, message: error.message }
+    this.#rejectBarriers(error)
+    this.#say('paused')
+    return undefined
+  }
+
+  #fail(error: unknown): number {
+    const { signal } = this.#init.folder
+    if (signal.aborted) return 0
+    const failure = describeFailure(error) ?? { code: 'INTERNAL' as const, message: String(error) }
+    this.#error = failure
+    this.#rejectBarriers(error)
+    this.#say('error')
+    this.#init.engine.markDirty('all')
+    if (isPeerfoldError(error, 'FOLDER_MISSING')) {
+      this.#prepared = false
+      return MISSING_RETRY_MS
+    }
+    return Math.min(FAILURE_RETRY_MAX_MS, FAILURE_RETRY_MS * 2 ** this.#failures++)
+  }
+
+  #rejectBarriers(error: unknown): void {
+    for (const barrier of [...this.#barriers]) if (barrier.scanned) barrier.reject(error)
+  }
+
+  /** Until woken, or the time is over. Hints come in bursts: a moment's rest lets them gather. */
+  async #sleep(ms: number | undefined): Promise<void> {
+    const { clock, signal } = this.#init.folder
+    const before = { wall: clock.now(), monotonic: clock.monotonic() }
+    const woken = new AbortController()
+    this.#wakeUp = () => woken.abort()
+    if (this.#woken) woken.abort()
+    const either = AbortSignal.any([signal, woken.signal])
+    await clock.sleep(ms ?? RESCAN_MS, { signal: either }).catch(() => undefined)
+    this.#wakeUp = undefined
+    if (this.#woken && this.#barriers.size === 0 && !signal.aborted)
+      await clock.sleep(DEBOUNCE_MS, { signal }).catch(() => undefined)
+    const slept = clock.now() - before.wall - (clock.monotonic() - before.monotonic)
+    if (slept > SLEPT_MS) this.#init.engine.markDirty('all')
+  }
+
+  async #watch(): Promise<void> {
+    const { folder, watcher, engine } = this.#init
+    const { signal } = folder
+    while (!signal.aborted) {
+      try {
+        const onReady = () => {
+          this.#watched = true
+          folder.issues.clear('')
+          engine.markDirty('all')
+          this.wake()
+        }
+        for await (const hint of watcher.watch(folder.directory, { signal, onReady })) {
+          engine.markDirty(hint.type === 'overflow' ? 'all' : hint.directory)
+          this.wake()
+        }
+      } catch (error) {
+        if (signal.aborted) return
+        const { message } = describeFailure(error) ?? { message: String(error) }
+        folder.issues.add(
+          '',
+          'IO_FAILED',
+          `changes can't be watched, the folder is scanned every minute: ${message}`,
+        )
+      }
+      this.#watched = false
+      this.#nextScan = Math.min(this.#nextScan, folder.clock.monotonic() + UNWATCHED_RESCAN_MS)
+      await folder.clock.sleep(REWATCH_MS, { signal }).catch(() => undefined)
+    }
+  }
+
+  #count(plan: Plan): void {
+    this.#weights = new Map()
+    for (const action of [...plan.publish, ...plan.apply])
+      if (action.do === 'create' || action.do === 'edit') this.#weights.set(action.path, action.bytes)
+    this.#total()
+    if (this.#weights.size > 0 && this.#state === 'synced') this.#say('syncing')
+  }
+
+  #counted(path: string): void {
+    this.#weights.delete(path)
+    const now = this.#init.folder.clock.monotonic()
+    if (now - this.#statusSaidAt < STATUS_INTERVAL_MS) return
+    this.#total()
+    this.#say(this.#state)
+  }
+
+  #total(): void {
+    let bytes = 0
+    for (const weight of this.#weights.values()) bytes += weight
+    this.#pending = { files: this.#weights.size, bytes }
+  }
+
+  #lastSaid = ''
+
+  #say(state: FolderStatus['state']): void {
+    this.#state = state
+    this.#statusSaidAt = this.#init.folder.clock.monotonic()
+    const status = this.status()
+    const summary = JSON.stringify([
+      status.state,
+      status.pending,
+      status.error,
+      status.issues,
+      status.awaiting.map(({ path, content }) => [path, toHex(content.plain)]),
+    ])
+    if (summary === this.#lastSaid) return
+    this.#lastSaid = summary
+    for (const listener of this.#statusListeners) listener(status)
+  }
+}
+
+function closed(): PeerfoldError {
+  return new PeerfoldError('CLOSED', 'the folder was closed')
+}

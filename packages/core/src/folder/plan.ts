@@ -1,0 +1,277 @@
+import { equalBytes } from '../encoding/bytes.js'
+import type { ItemId } from '../ports/ids.js'
+import { ROOT_ITEM, type TreeEntry } from '../tree/types.js'
+import { type DiskNode, joinPath, parentPath } from './disk-tree.js'
+import { isExecutable, isRacy, mtimeOf, sameFingerprint, sameInode } from './fingerprint.js'
+import { type DiskMatch, type Located, matchDisk } from './match.js'
+import type { MergedView } from './merged-tree.js'
+import type { SyncedEntry, SyncedTree } from './synced-tree.js'
+
+/** A change on disk that the workspace is to learn of. Paths are those on disk now. */
+export type PublishAction =
+  | { do: 'mkdir'; path: string }
+  | { do: 'move'; item: ItemId; from: string; path: string }
+  | { do: 'remove'; item: ItemId; path: string }
+  | { do: 'create'; path: string; bytes: number }
+  | { do: 'edit'; item: ItemId; path: string; bytes: number }
+
+/** A change of the workspace that the disk is to show. Paths are those on disk afterwards; for `remove` and `meta` where it is now. */
+export type ApplyAction =
+  | { do: 'mkdir'; item: ItemId; path: string }
+  | { do: 'move'; item: ItemId; from: string; path: string }
+  | { do: 'remove'; item: ItemId; path: string; kind: 'file' | 'folder' }
+  | { do: 'create'; item: ItemId; path: string; bytes: number }
+  | { do: 'edit'; item: ItemId; path: string; bytes: number }
+  | { do: 'meta'; item: ItemId; path: string }
+  /** Nothing to do on disk: it shows that version already. */
+  | { do: 'adopt'; item: ItemId; path: string }
+
+export interface Plan {
+  publish: PublishAction[]
+  apply: ApplyAction[]
+  /** Files whose bytes must be identified before anything is decided. */
+  identify: string[]
+  /** Fingerprints to renew: the bytes are known to be the synced ones. */
+  note: ItemId[]
+  /** Items that this plan removes, on either side. */
+  removals: number
+  /** Paths that can't be shown because something that is not synced lies there. */
+  obstructed: string[]
+}
+
+/**
+ * What is to be done so that disk, synced and merged tree become one: a pure function of the three. What the disk says is published first, based
+ * on the synced tree; the workspace's rules merge it; then the result is applied to items that nobody has touched meanwhile.
+ *
+ * @param now wall time in milliseconds: fingerprints younger than the clock's grain are not trusted
+ */
+export function makePlan(disk: DiskNode, synced: SyncedTree, merged: MergedView, now: number): Plan {
+  const match = matchDisk(disk, synced)
+  const plan: Plan = {
+    publish: [],
+    apply: [],
+    identify: match.identify,
+    note: [],
+    removals: 0,
+    obstructed: [],
+  }
+  const publishing = planPublish(plan, match, synced, merged, now)
+  planApply(plan, match, synced, merged, publishing)
+  return plan
+}
+
+/** What publishing touches, so that applying leaves it alone. */
+interface Publishing {
+  items: Set<ItemId>
+  moves: Set<ItemId>
+  /** Folders (paths on disk) with a change at or below them. */
+  folders: Set<string>
+}
+
+function planPublish(
+  plan: Plan,
+  match: DiskMatch,
+  synced: SyncedTree,
+  merged: MergedView,
+  now: number,
+): Publishing {
+  const publishing: Publishing = { items: new Set(), moves: new Set(), folders: new Set() }
+  const revived = new Set<string>()
+  const mkdirs: PublishAction[] = []
+  const moves: PublishAction[] = []
+  const contents: PublishAction[] = []
+  const unidentified = new Set(match.identify)
+  for (const at of match.appeared) {
+    touch(at.path)
+    if (at.node.kind === 'folder') mkdirs.push({ do: 'mkdir', path: at.path })
+    else if (!unidentified.has(at.path))
+      contents.push({ do: 'create', path: at.path, bytes: at.node.print.size })
+    revive(at.path)
+  }
+  for (const [item, at] of match.bound) if (item !== ROOT_ITEM) planBound(item, at)
+  const removes = planRemoves(plan, match, synced)
+  for (const remove of removes) markVanished(remove)
+  plan.publish = [...reviveFolders(), ...mkdirs, ...moves, ...removes, ...contents]
+  return publishing
+
+  function planBound(item: ItemId, at: Located): void {
+    const entry = synced.get(item)!
+    if (hasMoved(entry, at, match)) {
+      publishing.moves.add(item)
+      touch(at.path)
+      revive(at.path)
+      moves.push({ do: 'move', item, from: synced.path(item)!, path: at.path })
+    }
+    if (entry.kind === 'file') planFile(entry, at)
+    else if (!sameInode(entry.print, at.node.print)) plan.note.push(item)
+  }
+
+  function planFile(entry: SyncedEntry, at: Located): void {
+    const alive = merged.get(entry.item) !== undefined
+    const verdict = judgeFile(entry, at.node, alive, now)
+    if (verdict === 'clean') return
+    if (verdict === 'note') {
+      plan.note.push(entry.item)
+      return
+    }
+    publishing.items.add(entry.item)
+    touch(at.path)
+    if (verdict === 'identify') {
+      plan.identify.push(at.path)
+      return
+    }
+    if (!alive) revive(at.path)
+    contents.push({ do: 'edit', item: entry.item, path: at.path, bytes: at.node.print.size })
+  }
+
+  function touch(path: string): void {
+    for (let folder = path; folder !== ''; folder = parentPath(folder)) publishing.folders.add(folder)
+  }
+
+  function revive(path: string): void {
+    for (let folder = parentPath(path); folder !== ''; folder = parentPath(folder)) revived.add(folder)
+  }
+
+  /** Folders that the workspace removed while something in them was made or changed here: they are made again. */
+  function reviveFolders(): PublishAction[] {
+    const found: PublishAction[] = []
+    for (const [item, at] of match.bound)
+      if (revived.has(at.path) && item !== ROOT_ITEM && merged.get(item) === undefined)
+        found.push({ do: 'mkdir', path: at.path })
+    return found.sort((a, b) => (a.path < b.path ? -1 : 1))
+  }
+
+  function markVanished(remove: PublishAction): void {
+    if (remove.do === 'remove') publishing.items.add(remove.item)
+  }
+}
+
+function hasMoved(entry: SyncedEntry, at: Located, match: DiskMatch): boolean {
+  const parent = match.bound.get(entry.parent)
+  return parent === undefined || at.path !== joinPath(parent.path, entry.diskName)
+}
+
+/** What a synced file's fingerprint, and its bytes where they were read, say. */
+function judgeFile(
+  entry: SyncedEntry,
+  node: DiskNode,
+  alive: boolean,
+  now: number,
+): 'clean' | 'note' | 'identify' | 'edit' {
+  const file = entry.file!
+  const same = sameFingerprint(entry.print, node.print)
+  if (same && (!entry.racy || isRacy(node.print, now))) return 'clean'
+  if (node.type !== file.type) return 'edit'
+  if (node.plain === undefined) return alive ? 'edit' : 'identify'
+  if (!equalBytes(node.plain, file.content.plain)) return 'edit'
+  return !alive || same || !metaDiffers(entry, node) ? 'note' : 'edit'
+}
+
+/** Symbolic links have no times or modes of their own that can be restored. */
+export function metaDiffers(entry: SyncedEntry, node: DiskNode): boolean {
+  const file = entry.file!
+  if (file.type === 'symlink') return false
+  const touched = node.print.mtimeNs !== entry.print.mtimeNs && mtimeOf(node.print) !== file.mtime
+  return touched || isExecutable(node.print) !== file.executable
+}
+
+/** The topmost of what is gone. */
+function planRemoves(plan: Plan, match: DiskMatch, synced: SyncedTree): PublishAction[] {
+  const removes: PublishAction[] = []
+  for (const item of match.vanished) {
+    plan.removals++
+    const entry = synced.get(item)!
+    if (!match.vanished.has(entry.parent)) removes.push({ do: 'remove', item, path: synced.path(item)! })
+  }
+  return removes
+}
+
+function planApply(
+  plan: Plan,
+  match: DiskMatch,
+  synced: SyncedTree,
+  merged: MergedView,
+  publishing: Publishing,
+): void {
+  const appeared = new Set(match.appeared.map((at) => at.path))
+  const contents: ApplyAction[] = []
+  showBelow(ROOT_ITEM, '')
+  const removes = planLocalRemoves()
+  plan.removals += removes.length
+  plan.apply.push(...removes, ...contents)
+
+  function showBelow(parent: ItemId, parentTarget: string): void {
+    for (const entry of merged.children(parent)) {
+      const path = joinPath(parentTarget, merged.diskName(entry))
+      const old = synced.get(entry.item)
+      if (old === undefined) showNew(entry, path)
+      else if (match.bound.has(entry.item)) showBound(entry, old, path)
+    }
+  }
+
+  function showNew(entry: TreeEntry, path: string): void {
+    if (appeared.has(path)) return
+    if (isObstructed(entry)) {
+      plan.obstructed.push(path)
+      return
+    }
+    const head = entry.heads[0]
+    if (entry.kind === 'folder') {
+      plan.apply.push({ do: 'mkdir', item: entry.item, path })
+      showBelow(entry.item, path)
+    } else if (head !== undefined)
+      contents.push({ do: 'create', item: entry.item, path, bytes: head.content.size })
+  }
+
+  /** Something that is not synced (a device, an unreadable directory) has the name. */
+  function isObstructed(entry: TreeEntry): boolean {
+    const listing = match.bound.get(entry.parent)?.node.listing
+    return listing?.opaque.has(merged.diskName(entry)) ?? false
+  }
+
+  function showBound(entry: TreeEntry, old: SyncedEntry, path: string): void {
+    const moves = old.parent !== entry.parent || old.diskName !== merged.diskName(entry)
+    if (moves && !publishing.moves.has(entry.item)) {
+      if (isObstructed(entry)) plan.obstructed.push(path)
+      else plan.apply.push({ do: 'move', item: entry.item, from: synced.path(entry.item)!, path })
+    } else if (!moves && old.name !== entry.name) plan.apply.push({ do: 'adopt', item: entry.item, path })
+    if (entry.kind === 'folder') showBelow(entry.item, path)
+    else if (!publishing.items.has(entry.item)) showVersion(entry, old, path)
+  }
+
+  function showVersion(entry: TreeEntry, old: SyncedEntry, path: string): void {
+    const head = entry.heads[0]
+    const file = old.file!
+    if (head === undefined) return
+    const equal = equalBytes(head.content.plain, file.content.plain) && head.type === file.type
+    const meta = head.type === 'symlink' || (head.mtime === file.mtime && head.executable === file.executable)
+    if (!equal) contents.push({ do: 'edit', item: entry.item, path, bytes: head.content.size })
+    else if (!meta) contents.push({ do: 'meta', item: entry.item, path })
+    else if (head.id !== file.version) plan.apply.push({ do: 'adopt', item: entry.item, path })
+  }
+
+  /** Deepest first. A folder goes only when nothing in it is new, unreadable or unsupported. */
+  function planLocalRemoves(): ApplyAction[] {
+    const found: Array<ApplyAction & { do: 'remove' }> = []
+    for (const [item, at] of match.bound) {
+      if (item === ROOT_ITEM || merged.get(item) !== undefined || publishing.items.has(item)) continue
+      const kind = at.node.kind
+      if (publishing.moves.has(item)) continue
+      if (kind === 'folder' && (publishing.folders.has(at.path) || !isReadable(at.node))) continue
+      found.push({ do: 'remove', item, path: at.path, kind })
+    }
+    return found.sort((a, b) => depth(b.path) - depth(a.path))
+  }
+}
+
+function isReadable(folder: DiskNode): boolean {
+  const listing = folder.listing
+  if (listing === undefined || !listing.complete || listing.opaque.size > 0) return false
+  for (const child of listing.children.values())
+    if (child.kind === 'folder' && !isReadable(child)) return false
+  return true
+}
+
+function depth(path: string): number {
+  return path.split('/').length
+}

@@ -1,0 +1,339 @@
+import { isPeerfoldError } from '../errors.js'
+import type { ItemId } from '../ports/ids.js'
+import { ROOT_ITEM, type TreeEntry, type TreeReader, type TreeTransaction } from '../tree/types.js'
+import { diskAt, type FolderContext } from './context.js'
+import { baseName, parentPath } from './disk-tree.js'
+import { freeName } from './names.js'
+import type { PublishAction } from './plan.js'
+import type { SyncedChange, SyncedEntry } from './synced-tree.js'
+import type { FolderActivity } from './types.js'
+
+type Structural = Exclude<PublishAction, { do: 'create' | 'edit' }>
+
+const ACTIONS_PER_COMMIT = 1_000
+
+/**
+ * Publishes new folders, moves and removals. Inside a transaction, each action waits for those that free its name or empty its folder; circles
+ * are broken by way of another name. What the workspace already says is adopted, so that repeating a plan after a crash does no harm.
+ *
+ * @returns whether anything was published or learned
+ */
+export async function publishStructure(
+  folder: FolderContext,
+  actions: readonly Structural[],
+): Promise<boolean> {
+  let pending = [...actions]
+  let progress = false
+  while (pending.length > 0) {
+    folder.signal.throwIfAborted()
+    const { value: run } = await folder.source.transact(
+      async (tx) => {
+        const run = new StructureRun(folder, tx, pending)
+        await run.all()
+        return run
+      },
+      { signal: folder.signal },
+    )
+    await run.settle()
+    progress ||= run.changed
+    pending = run.pending
+  }
+  return progress
+}
+
+/** One transaction's worth of structural actions. */
+class StructureRun {
+  pending: Structural[]
+  readonly #puts = new Map<ItemId, SyncedEntry>()
+  readonly #drops = new Set<ItemId>()
+  /** Folders made or moved in this transaction, by their path on disk. */
+  readonly #places = new Map<string, ItemId>()
+  readonly #touched = new Set<ItemId>()
+  readonly #activities: FolderActivity[] = []
+  #done = 0
+
+  constructor(
+    private readonly folder: FolderContext,
+    private readonly tx: TreeTransaction,
+    actions: readonly Structural[],
+  ) {
+    this.pending = [...actions]
+  }
+
+  get changed(): boolean {
+    return this.#puts.size + this.#drops.size > 0
+  }
+
+  async all(): Promise<void> {
+    while (this.pending.length > 0 && this.#done < ACTIONS_PER_COMMIT) {
+      const before = this.pending.length
+      await this.#pass()
+      if (this.pending.length === before) await this.#force(this.pending.shift()!)
+    }
+  }
+
+  async #pass(): Promise<void> {
+    const blocked: Structural[] = []
+    const queue = this.pending
+    for (let i = 0; i < queue.length; i++) {
+      this.pending = [...blocked, ...queue.slice(i)]
+      if (this.#done >= ACTIONS_PER_COMMIT) return
+      if (await this.#attempt(queue[i]!)) this.#done++
+      else blocked.push(queue[i]!)
+    }
+    this.pending = blocked
+  }
+
+  /** False when it has to wait for another pending action. */
+  #attempt(action: Structural, force = false): Promise<boolean> {
+    if (action.do === 'mkdir') return this.#mkdir(action.path, force)
+    if (action.do === 'move') return this.#move(action.item, action.path, force)
+    return this.#remove(action.item, action.path, force)
+  }
+
+  /** Nothing else can go on: take another name for now, and ask for the true one again afterwards. */
+  async #force(action: Structural): Promise<void> {
+    await this.#attempt(action, true)
+    this.#done++
+  }
+
+  async #mkdir(path: string, force: boolean): Promise<boolean> {
+    const node = diskAt(this.folder, path)
+    const parent = await this.#parentOf(path)
+    if (node === undefined || parent === undefined) return true
+    const dead = this.#resolve(path)
+    const name = this.#treeName(parent, baseName(path), dead)
+    const occupant = await this.tx.child(parent, name)
+    let made: TreeEntry
+    if (occupant === undefined) made = await this.tx.makeFolder(parent, name)
+    else if (occupant.kind === 'folder' && this.#isFree(occupant.item, path)) made = occupant
+    else if (!force && this.#isPending(occupant.item)) return false
+    else made = await this.tx.makeFolder(parent, await this.#freeName(parent, name))
+    if (dead !== undefined && dead !== made.item) this.#rebind(dead, made.item)
+    const diskName = baseName(path)
+    this.#put({
+      item: made.item,
+      kind: 'folder',
+      parent,
+      name: made.name,
+      diskName,
+      print: node.print,
+      racy: false,
+    })
+    this.#places.set(path, made.item)
+    if (occupant !== made) this.#activities.push({ direction: 'published', action: 'create', path, bytes: 0 })
+    return true
+  }
+
+  async #move(item: ItemId, path: string, force: boolean): Promise<boolean> {
+    const old = this.#puts.get(item) ?? this.folder.synced.get(item)
+    const parent = await this.#parentOf(path)
+    if (old === undefined || parent === undefined) return true
+    const entry = await this.tx.entry(item)
+    if (entry === undefined) return this.#forget(item)
+    const name = baseName(path) === old.diskName ? old.name : this.#treeName(parent, baseName(path), item)
+    let place = { parent, name }
+    if (entry.parent !== parent || entry.name !== name) {
+      const occupant = await this.tx.child(parent, name)
+      if (occupant !== undefined && occupant.item !== item) {
+        const waits = this.#isPending(occupant.item)
+        if (waits && !force) return false
+        place = { parent, name: await this.#freeName(parent, name) }
+        if (waits) this.pending.push({ do: 'move', item, from: path, path })
+      }
+      if (await this.#tryMove(item, place.parent, place.name)) this.#published('move', path, item)
+    }
+    const shown = (await this.tx.entry(item))?.name ?? place.name
+    this.#put({ ...old, parent, name: shown, diskName: baseName(path) })
+    if (old.kind === 'folder') this.#places.set(path, item)
+    return true
+  }
+
+  /** A folder that the workspace has moved into this very item meanwhile: its move stands, and the disk follows later. */
+  async #tryMove(item: ItemId, parent: ItemId, name: string): Promise<boolean> {
+    try {
+      await this.tx.move(item, parent, name)
+      return true
+    } catch (error) {
+      if (isPeerfoldError(error, 'MOVE_INTO_ITSELF')) return false
+      throw error
+    }
+  }
+
+  /** An item is removed only where the workspace says nothing that the disk had not seen; else it is put back. */
+  async #remove(item: ItemId, path: string, force: boolean): Promise<boolean> {
+    const old = this.folder.synced.get(item)
+    if (old === undefined || this.#puts.has(item)) return true
+    if (!force && this.#hasPendingMoveBelow(item)) return false
+    const entry = await this.tx.entry(item)
+    const stayed = entry !== undefined && entry.parent === old.parent && entry.name === old.name
+    if (stayed && (await this.#removeSeen(entry))) this.#published('remove', path, item)
+    return this.#forget(item)
+  }
+
+  /** Removes what the disk had shown of `entry`, and keeps the folders above what it had not. Rule 8. */
+  async #removeSeen(entry: TreeEntry): Promise<boolean> {
+    if (entry.kind === 'file') return this.#removeFile(entry)
+    const unseen = await hasUnseen(this.tx, entry, (below) => this.#isUnseen(below))
+    if (!unseen) {
+      await this.tx.remove(entry.item)
+      this.#touched.add(entry.item)
+      return true
+    }
+    for (const child of await collect(this.tx.children(entry.item)))
+      if (!this.#isForeign(child)) await this.#removeSeen(child)
+    return false
+  }
+
+  async #removeFile(entry: TreeEntry): Promise<boolean> {
+    if (this.#isUnseen(entry)) return false
+    await this.tx.remove(entry.item)
+    this.#touched.add(entry.item)
+    return true
+  }
+
+  /** Whether the workspace knows more of an item than the disk had shown where it was deleted. */
+  #isUnseen(entry: TreeEntry): boolean {
+    if (this.#isForeign(entry)) return true
+    const old = this.folder.synced.get(entry.item)!
+    if (entry.kind === 'folder') return false
+    return entry.heads.length !== 1 || entry.heads[0]!.id !== old.file!.version
+  }
+
+  /** Not on disk there: it came, or moved in, or is being moved. */
+  #isForeign(entry: TreeEntry): boolean {
+    const old = this.folder.synced.get(entry.item)
+    return old === undefined || old.parent !== entry.parent || this.#puts.has(entry.item)
+  }
+
+  #forget(item: ItemId): true {
+    this.#drops.add(item)
+    return true
+  }
+
+  #published(action: 'move' | 'remove', path: string, item: ItemId): void {
+    const from = this.folder.synced.path(item)
+    const activity: FolderActivity = { direction: 'published', action, path, bytes: 0 }
+    this.#activities.push(action === 'move' && from !== undefined ? { ...activity, from } : activity)
+  }
+
+  #put(entry: SyncedEntry): void {
+    this.#puts.set(entry.item, entry)
+    this.#touched.add(entry.item)
+  }
+
+  /** A folder that the workspace had removed has a new item. */
+  #rebind(dead: ItemId, item: ItemId): void {
+    for (const child of this.folder.synced.children(dead))
+      if (!this.#puts.has(child.item)) this.#puts.set(child.item, { ...child, parent: item })
+    this.#drops.add(dead)
+  }
+
+  /** The item of the folder that a path lies in, if it is alive. */
+  async #parentOf(path: string): Promise<ItemId | undefined> {
+    const parent = this.#resolve(parentPath(path))
+    if (parent === undefined || parent === ROOT_ITEM) return parent
+    return (await this.tx.entry(parent)) === undefined ? undefined : parent
+  }
+
+  #resolve(path: string): ItemId | undefined {
+    if (path === '') return ROOT_ITEM
+    const placed = this.#places.get(path)
+    if (placed !== undefined) return placed
+    const parent = this.#resolve(parentPath(path))
+    if (parent === undefined) return undefined
+    const child = this.folder.synced.child(parent, baseName(path))
+    if (child !== undefined) return child.kind === 'folder' ? child.item : undefined
+    for (const put of this.#puts.values())
+      if (put.kind === 'folder' && put.parent === parent && put.diskName === baseName(path)) return put.item
+    return undefined
+  }
+
+  /** The merged name behind a name on disk: the other way round of an alias. */
+  #treeName(parent: ItemId, diskName: string, item: ItemId | undefined): string {
+    return treeName(this.folder, parent, diskName, item)
+  }
+
+  #isFree(item: ItemId, path: string): boolean {
+    if (this.#puts.has(item)) return false
+    const at = this.folder.synced.path(item)
+    return at === undefined || at === path
+  }
+
+  /** Whether a pending action will move or remove it. */
+  #isPending(item: ItemId): boolean {
+    const above = new Set<ItemId>()
+    for (let at: ItemId | undefined = item; at !== undefined; at = this.folder.synced.get(at)?.parent)
+      above.add(at)
+    return this.pending.some(
+      (action) =>
+        (action.do === 'move' && action.item === item) || (action.do === 'remove' && above.has(action.item)),
+    )
+  }
+
+  #hasPendingMoveBelow(item: ItemId): boolean {
+    return this.pending.some((action) => action.do === 'move' && this.#isBelow(action.item, item))
+  }
+
+  #isBelow(item: ItemId, ancestor: ItemId): boolean {
+    for (let at = this.folder.synced.get(item); at !== undefined; at = this.folder.synced.get(at.parent))
+      if (at.parent === ancestor) return true
+    return false
+  }
+
+  #freeName(parent: ItemId, name: string): Promise<string> {
+    return freeName(name, async (candidate) => (await this.tx.child(parent, candidate)) === undefined)
+  }
+
+  /** The commit is durable: the synced tree may say so. */
+  async settle(): Promise<void> {
+    const { synced, merged, journal, signal } = this.folder
+    const changes: SyncedChange[] = [...this.#puts.values()].map((put) => ({ put }))
+    for (const item of this.#drops) for (const drop of this.#dropped(item)) changes.push({ drop })
+    synced.apply(changes)
+    merged.mark(this.#touched)
+    merged.mark(this.#drops)
+    await merged.refresh({ signal })
+    await journal.flush(synced, { signal })
+    for (const activity of this.#activities) this.folder.activity(activity)
+  }
+
+  *#dropped(item: ItemId): IterableIterator<ItemId> {
+    if (this.#puts.has(item)) return
+    for (const child of this.folder.synced.children(item)) yield* this.#dropped(child.item)
+    yield item
+  }
+}
+
+/** The merged name behind a name on disk: the other way round of an alias. */
+export function treeName(
+  folder: Pick<FolderContext, 'merged' | 'synced'>,
+  parent: ItemId,
+  diskName: string,
+  item: ItemId | undefined,
+): string {
+  const own = item === undefined ? undefined : folder.synced.get(item)
+  if (own !== undefined && own.diskName === diskName) return own.name
+  if (!diskName.includes('~')) return diskName
+  for (const entry of folder.merged.children(parent))
+    if (folder.merged.diskName(entry) === diskName) return entry.name
+  return diskName
+}
+
+async function hasUnseen(
+  tree: TreeReader,
+  entry: TreeEntry,
+  isUnseen: (entry: TreeEntry) => boolean,
+): Promise<boolean> {
+  for await (const child of tree.children(entry.item)) {
+    if (isUnseen(child)) return true
+    if (child.kind === 'folder' && (await hasUnseen(tree, child, isUnseen))) return true
+  }
+  return false
+}
+
+async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const found: T[] = []
+  for await (const item of items) found.push(item)
+  return found
+}

@@ -1,0 +1,63 @@
+import type { FileStat } from '../ports/file-system.js'
+import { absolute, type FolderContext } from './context.js'
+import { fingerprintOf } from './fingerprint.js'
+import { statAbsolute } from './guard.js'
+import type { Intent } from './journal.js'
+import type { StatePaths } from './state-directory.js'
+import { removeQuietly, wasWritten } from './trash.js'
+
+type RecoverContext = Pick<FolderContext, 'files' | 'directory' | 'synced' | 'journal' | 'clock'>
+
+/**
+ * After a crash: what was being put into place either is there, and then it is the synced state, or it is not, and then nothing happened.
+ * Prepared files are thrown away. Runs before the first scan.
+ */
+export async function recover(folder: RecoverContext, paths: StatePaths): Promise<void> {
+  for (const intent of [...folder.journal.intents.values()]) {
+    const stat = await statAbsolute(folder, absolute(folder, intent.path))
+    if (stat?.ino === intent.ino) finish(folder, intent, stat)
+    else if (intent.replaced !== undefined) await undoReplace(folder, paths, intent, stat)
+    folder.journal.endIntent(intent.id)
+  }
+  await forgetMissingTrash(folder, paths)
+  await folder.journal.flush(folder.synced)
+  for (const entry of await folder.files.readdir(paths.tmp))
+    if (entry.addressable) await removeQuietly(folder, folder.files.join(paths.tmp, entry.name))
+}
+
+/** The inode is the prepared one. When somebody wrote to it since, its old fingerprint makes that an edit of this version. */
+function finish(folder: RecoverContext, intent: Intent, stat: FileStat): void {
+  const print = fingerprintOf(stat)
+  const old = folder.synced.get(intent.entry.item)
+  if (intent.replaced !== undefined && old?.file !== undefined) {
+    const { trash: name, print: before } = intent.replaced
+    const { item, file } = old
+    folder.journal.addTrash({ name, path: intent.path, item, print: before, file, time: folder.clock.now() })
+  }
+  const parent = intent.entry.parent
+  if (folder.synced.path(parent) === undefined) return
+  folder.synced.put({
+    ...intent.entry,
+    print: wasWritten(intent.entry.print, print) ? intent.entry.print : print,
+  })
+}
+
+/** The old file is still in place, or (on a disk without hard links) only in the trash: then it goes back. */
+async function undoReplace(
+  folder: RecoverContext,
+  paths: StatePaths,
+  intent: Intent,
+  stat: FileStat | undefined,
+): Promise<void> {
+  const kept = folder.files.join(paths.trash, intent.replaced!.trash)
+  const inTrash = await statAbsolute(folder, kept)
+  if (inTrash === undefined) return
+  if (stat === undefined) await folder.files.rename(kept, absolute(folder, intent.path))
+  else if (stat.ino === inTrash.ino) await removeQuietly(folder, kept)
+}
+
+async function forgetMissingTrash(folder: RecoverContext, paths: StatePaths): Promise<void> {
+  for (const name of [...folder.journal.trash.keys()])
+    if ((await statAbsolute(folder, folder.files.join(paths.trash, name))) === undefined)
+      folder.journal.endTrash(name)
+}
