@@ -19,7 +19,7 @@ export type CommitId = string
 export type EpochId = string
 /** 16 bytes, last bit = kind (0 folder, 1 file); or `ROOT_ITEM`. */
 export type ItemId = string
-/** Names one record for ever: `<writer>.<clock>` in decimal. Version ids of files are record ids of content records. */
+/** Names one record for ever: `<shard>.<writer>.<clock>` in decimal. Version ids of files are record ids of content records. */
 export type RecordId = string
 /** 53 bits of SHA-256(workspace, feed): the Yjs clientID a feed writes under. */
 export type WriterId = number
