@@ -1,4 +1,4 @@
-import { toHex } from '../encoding/bytes.js'
+import { equalBytes, toHex } from '../encoding/bytes.js'
 import { type ErrorCode, isPeerfoldError, type PeerfoldError } from '../errors.js'
 
 /** Assertions built on nothing but errors, so that conformance suites run under any test runner. */
@@ -54,7 +54,7 @@ function same(a: unknown, b: unknown): boolean {
   if (Object.is(a, b)) return true
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false
   if (a instanceof Uint8Array || b instanceof Uint8Array) {
-    return a instanceof Uint8Array && b instanceof Uint8Array && toHex(a) === toHex(b)
+    return a instanceof Uint8Array && b instanceof Uint8Array && equalBytes(a, b)
   }
   if ('equals' in a && typeof a.equals === 'function') return a.equals(b) === true
   if (Array.isArray(a) !== Array.isArray(b)) return false
