@@ -61,7 +61,7 @@ export default defineConfig({
         },
       },
       {
-        resolve: { alias },
+        resolve: { alias: [...alias, ipfsSuites.alias] },
         // Found anew each time: a dependency met in mid-run would reload the page under a test.
         optimizeDeps: { entries: ['packages/browser/test/**/*.test.ts'], force: true },
         test: {
