@@ -76,6 +76,14 @@ export async function mergeIdentity(
   return { ...admit(known, verified, refused), refused }
 }
 
+/** The same for entries whose signatures were checked before. */
+export function mergeVerified(known: IdentityLog, entries: readonly IdentityEntry[]): IdentityLog {
+  const fresh = entries.filter(({ id }) => !known.entries.has(id))
+  if (fresh.length === 0) return known
+  const verified = fresh.map((entry, index) => ({ entry, index }))
+  return admit(known, verified, []).identity
+}
+
 /** The first entry of a user: the same bytes whenever it is made from the same phrase. Its id is the user id. */
 export async function createGenesis(
   crypto: Pick<Crypto, 'sign' | 'publicKey'>,

@@ -1,6 +1,6 @@
 import { PeerfoldError } from '../errors.js'
 import type { EpochId, WorkspaceId } from '../ports/ids.js'
-import { combineEpochs, epochId } from './epoch.js'
+import { combineEpochs, epochId } from './epochs.js'
 import type { EpochSecrets, Keyring } from './types.js'
 
 /** An epoch with what it supersedes, as grants carry it. */
@@ -25,7 +25,8 @@ const MAX_COMBINATIONS = 256
 export class EpochKeyring implements Keyring {
   readonly workspace: WorkspaceId
   readonly #secrets = new Map<EpochId, EpochSecrets>()
-  readonly #nodes = new Map<EpochId, EpochNode>()
+  readonly #granted = new Map<EpochId, EpochNode>()
+  readonly #announced = new Map<EpochId, EpochNode>()
   /** Combined id → the epochs combined. */
   readonly #combined = new Map<EpochId, { secrets: EpochSecrets; parts: EpochId[] }>()
   #current: EpochSecrets | undefined
@@ -48,14 +49,20 @@ export class EpochKeyring implements Keyring {
     if (epochId(this.workspace, read, push) !== id) {
       throw new PeerfoldError('CERTIFICATE_INVALID', 'epoch: the secrets do not fit its id')
     }
-    if (!this.#nodes.has(id)) this.#nodes.set(id, { previous, void: false })
+    this.#granted.set(id, { previous, void: false })
     this.#stale = true
     return this.learn({ id, read, push })
   }
 
   /** What a commit says about an epoch: more than a grant can know. */
   announce(id: EpochId, node: EpochNode): void {
-    this.#nodes.set(id, node)
+    this.#announced.set(id, node)
+    this.#stale = true
+  }
+
+  /** Before a replay. Secrets and what grants said stay. */
+  forgetAnnounced(): void {
+    this.#announced.clear()
     this.#stale = true
   }
 
@@ -87,7 +94,7 @@ export class EpochKeyring implements Keyring {
 
   /** Ids of what is current, sorted: more than one after concurrent rotations. */
   tips(): EpochId[] {
-    const live = [...this.#nodes].filter(([, node]) => !node.void)
+    const live = [...this.#nodes()].filter(([, node]) => !node.void)
     const superseded = new Set(live.flatMap(([, { previous }]) => previous))
     return live
       .map(([id]) => id)
@@ -97,10 +104,15 @@ export class EpochKeyring implements Keyring {
 
   /** Everything, in the form that a grant takes. */
   granted(): GrantedEpoch[] {
+    const nodes = this.#nodes()
     return this.all().map((secrets) => ({
       ...secrets,
-      previous: this.#nodes.get(secrets.id)?.previous ?? [],
+      previous: nodes.get(secrets.id)?.previous ?? [],
     }))
+  }
+
+  #nodes(): Map<EpochId, EpochNode> {
+    return new Map([...this.#granted, ...this.#announced])
   }
 
   #refresh(): void {
@@ -120,7 +132,7 @@ export class EpochKeyring implements Keyring {
    */
   #combineConcurrent(): void {
     const ancestors = this.#ancestors()
-    const candidates = [...this.#secrets.keys()].filter((id) => this.#nodes.has(id)).sort()
+    const candidates = [...ancestors.keys()].filter((id) => this.#secrets.has(id)).sort()
     const concurrent = (a: EpochId, b: EpochId) => !ancestors.get(a)?.has(b) && !ancestors.get(b)?.has(a)
     let groups: EpochId[][] = candidates.map((id) => [id])
     while (groups.length > 0 && this.#combined.size < MAX_COMBINATIONS) {
@@ -142,13 +154,14 @@ export class EpochKeyring implements Keyring {
 
   #ancestors(): Map<EpochId, Set<EpochId>> {
     const found = new Map<EpochId, Set<EpochId>>()
-    for (const id of this.#nodes.keys()) {
+    const nodes = this.#nodes()
+    for (const id of nodes.keys()) {
       const before = new Set<EpochId>()
-      const open = [...(this.#nodes.get(id)?.previous ?? [])]
+      const open = [...(nodes.get(id)?.previous ?? [])]
       for (let next = open.pop(); next !== undefined; next = open.pop()) {
         if (before.has(next)) continue
         before.add(next)
-        open.push(...(this.#nodes.get(next)?.previous ?? []))
+        open.push(...(nodes.get(next)?.previous ?? []))
       }
       found.set(id, before)
     }

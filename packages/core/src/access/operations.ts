@@ -28,7 +28,7 @@ export type Operation =
 export interface EpochOperation {
   type: 'epoch'
   id: EpochId
-  /** The epochs that it supersedes; each one's secrets sealed under this epoch, empty where its author held none. */
+  /** The epochs that it supersedes; each one's secrets sealed under this epoch. */
   previous: Array<{ id: EpochId; sealed: Uint8Array }>
   boxes: Array<{ device: DeviceId; box: Uint8Array }>
   recovery: Array<{ user: UserId; box: Uint8Array }>
@@ -79,7 +79,7 @@ function decodeOperation(value: unknown): Operation {
       const fields = shape.map(value, ['type', 'genesis', 'owner', 'tenure'])
       const genesis = decodeGenesis(shape.blob(fields.genesis, 256))
       const owner = toHex(shape.bytes(fields.owner, 32))
-      return { type, genesis, owner, tenure: toHex(shape.bytes(fields.tenure, 16)) }
+      return { type, genesis, owner, tenure: toHex(shape.bytes(fields.tenure, 32)) }
     }
     case 'name':
       return { type, name: checkName(shape.map(value, ['type', 'name']).name) }

@@ -2,7 +2,7 @@ import { concatBytes, fromHex, toHex, toUtf8 } from '../encoding/bytes.js'
 import { deriveKey, sha256Now } from '../encoding/derive.js'
 import type { EpochId, WorkspaceId } from '../ports/ids.js'
 import type { Random } from '../ports/random.js'
-import type { EpochSecrets } from './types.js'
+import type { EpochSecrets, Keyring } from './types.js'
 
 /**
  * Secrets of a workspace by epoch (PROTOCOL.md §3.11). Goal: who was removed reads nothing written under later epochs. Non-goal: taking back
@@ -31,7 +31,7 @@ export function epochId(workspace: WorkspaceId, read: Uint8Array, push: Uint8Arr
 
 /** 32 bytes for one purpose; `commit` keys are derived further for each commit (PROTOCOL.md §4). */
 export function epochKey(epoch: EpochSecrets, purpose: EpochPurpose): Uint8Array {
-  return deriveKey(purpose === 'relay-push' ? epoch.push : epoch.read, `epoch-${purpose}`)
+  return deriveKey(purpose === 'relay-push' ? epoch.push : epoch.read, purpose)
 }
 
 /** Secrets of the workspace that content is made with. */
@@ -45,9 +45,11 @@ export interface WorkspaceContentKeys {
  * but cut like the version that it is based on, so that unchanged parts stay the same chunks.
  *
  * @param base epoch of the version that it is based on. @default the current one
+ * @throws {PeerfoldError} `KEY_MISSING`
  */
-export function contentKeys(current: EpochSecrets, base: EpochSecrets = current): WorkspaceContentKeys {
-  return { dedupSecret: epochKey(current, 'dedup'), gearSeed: epochKey(base, 'gear') }
+export function contentKeys(keyring: Pick<Keyring, 'current'>, base?: EpochSecrets): WorkspaceContentKeys {
+  const current = keyring.current()
+  return { dedupSecret: epochKey(current, 'dedup'), gearSeed: epochKey(base ?? current, 'gear') }
 }
 
 /**
