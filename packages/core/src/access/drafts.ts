@@ -69,7 +69,7 @@ export async function draftRotation(
   const out = removedDevices(drafting)
   const tips = keyring.tips()
   const readers = tips.map((id) => drafting.epochs.readers(id))
-  const leaks = [...out].some((one) => readers.length > 0 && readers.every((set) => set?.has(one) ?? true))
+  const leaks = [...out].some((one) => readers.length > 0 && readers.every((set) => set?.has(one)))
   if (unnamed.length === 0 && !leaks && tips.length <= MAX_TIPS) return undefined
   if (out.has(device)) throw new PeerfoldError('DEVICE_REVOKED', 'this device was removed from the workspace')
   const operations: Operation[] = []

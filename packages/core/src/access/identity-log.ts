@@ -60,20 +60,38 @@ export async function mergeIdentity(
   incoming: readonly Uint8Array[],
   options?: AbortOptions,
 ): Promise<IdentityMerge> {
+  const isKnown = (id: EntryId) => known.entries.has(id) || known.held.has(id)
+  const fresh = incoming.map((bytes) => (isKnown(toHex(sha256Now(bytes))) ? undefined : bytes))
+  const { verified, refused } = await verifyEntries(crypto, known.user, fresh, options)
+  return { ...admit(known, verified, refused), refused }
+}
+
+/** Entries with their index into what came in; each once. */
+export interface VerifiedEntries {
+  verified: Array<{ entry: IdentityEntry; index: number }>
+  refused: IdentityMerge['refused']
+}
+
+/** Decodes entries and checks their signatures, whatever they build on. Those that are undefined are passed over. */
+export async function verifyEntries(
+  crypto: Pick<Crypto, 'verify'>,
+  user: UserId,
+  incoming: ReadonlyArray<Uint8Array | undefined>,
+  options?: AbortOptions,
+): Promise<VerifiedEntries> {
   const refused: IdentityMerge['refused'] = []
   const fresh = new Map<EntryId, { entry: IdentityEntry; index: number }>()
   for (const [index, bytes] of incoming.entries()) {
-    const id = toHex(sha256Now(bytes))
-    if (known.entries.has(id) || known.held.has(id) || fresh.has(id)) continue
+    if (bytes === undefined) continue
     try {
       if (fresh.size >= MAX_INCOMING) throw full('too many identity entries at once')
-      fresh.set(id, { entry: decodeEntry(bytes, known.user), index })
+      const entry = decodeEntry(bytes, user)
+      if (!fresh.has(entry.id)) fresh.set(entry.id, { entry, index })
     } catch (error) {
       refused.push({ index, error: asPeerfoldError(error) })
     }
   }
-  const verified = await verifyAll(crypto, [...fresh.values()], refused, options)
-  return { ...admit(known, verified, refused), refused }
+  return { verified: await checkAll(crypto, [...fresh.values()], refused, options), refused }
 }
 
 /** The same for entries whose signatures were checked before. */
@@ -156,7 +174,7 @@ function causesFor(identity: IdentityLog): EntryId[] {
   return [...heads].sort((a, b) => rank(a) - rank(b)).slice(0, MAX_PREVS)
 }
 
-async function verifyAll(
+async function checkAll(
   crypto: Pick<Crypto, 'verify'>,
   fresh: ReadonlyArray<{ entry: IdentityEntry; index: number }>,
   refused: IdentityMerge['refused'],

@@ -92,14 +92,17 @@ export class EpochKeyring implements Keyring {
     return this.#combined.get(epoch)?.parts ?? [epoch]
   }
 
-  /** Ids of what is current, sorted: more than one after concurrent rotations. */
+  /**
+   * Ids of what is current, sorted: more than one after concurrent rotations. Epochs known from grants alone count where they are ahead of all that commits
+   * announced: who has just joined must not write under keys that were replaced, and nobody can push aside what commits say.
+   */
   tips(): EpochId[] {
-    const live = [...this.#nodes()].filter(([, node]) => !node.void)
-    const superseded = new Set(live.flatMap(([, { previous }]) => previous))
-    return live
-      .map(([id]) => id)
-      .filter((id) => !superseded.has(id))
-      .sort()
+    const announced = tipsOf([...this.#announced].filter(([, node]) => !node.void))
+    const ancestors = this.#ancestors()
+    const ahead = [...this.#granted].filter(
+      ([id]) => !this.#announced.has(id) && announced.every((tip) => ancestors.get(id)?.has(tip)),
+    )
+    return ahead.length > 0 ? tipsOf(ahead) : announced
   }
 
   /** Everything, in the form that a grant takes. */
@@ -167,4 +170,12 @@ export class EpochKeyring implements Keyring {
     }
     return found
   }
+}
+
+function tipsOf(nodes: ReadonlyArray<[EpochId, EpochNode]>): EpochId[] {
+  const superseded = new Set(nodes.flatMap(([, { previous }]) => previous))
+  return nodes
+    .map(([id]) => id)
+    .filter((id) => !superseded.has(id))
+    .sort()
 }

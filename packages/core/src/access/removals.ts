@@ -51,6 +51,8 @@ export class Removals {
   readonly feeds = new Map<WriterId, FeedExtent>()
   /** For each writer its first void commit. */
   readonly voids = new Map<WriterId, number>()
+  /** Writers whose extent changed since the index was told. */
+  readonly touched = new Set<WriterId>()
   /** Commits of removed devices that stand. Emptied whenever it changes who is removed. */
   readonly #standing = new Set<CommitId>()
   /** Commits outside, by position: only of this replay, only of removed devices. */
@@ -112,6 +114,7 @@ export class Removals {
 
   reset(): void {
     this.feeds.clear()
+    this.touched.clear()
     this.voids.clear()
     this.#outside.clear()
     for (const carrier of this.carriers.values()) carrier.at = undefined
@@ -128,13 +131,10 @@ export class Removals {
     return [...this.#removed.keys()]
   }
 
-  get anyRemoved(): boolean {
-    return this.#removed.size > 0
-  }
-
   #place({ id, writer, seq, device }: AuthoredCommit, ruling: Ruling): void {
     const feed = this.feeds.get(writer) ?? { device, first: seq, last: seq, stands: seq - 1 }
     this.feeds.set(writer, feed)
+    this.touched.add(writer)
     feed.last = Math.max(feed.last, seq)
     if (ruling === 'stands') feed.stands = Math.max(feed.stands, seq)
     if (ruling === 'void') this.voids.set(writer, Math.min(seq, this.voids.get(writer) ?? seq))
@@ -170,7 +170,11 @@ export class Removals {
     )
     if (fresh.length + back.length + other.length === 0) return { changed: false, fresh }
     this.#standing.clear()
-    for (const [, feed] of this.feeds) if (fresh.includes(feed.device)) feed.stands = feed.first - 1
+    for (const [writer, feed] of this.feeds) {
+      if (!fresh.includes(feed.device)) continue
+      feed.stands = feed.first - 1
+      this.touched.add(writer)
+    }
     // What stood for those who were removed before may have stood through a device that is removed now.
     const shaken = [...this.feeds.values()].some(({ device }) => before.has(device))
     return { changed: shaken || this.#someOutside(back), fresh }
@@ -212,6 +216,7 @@ export class Removals {
   #raise(writer: WriterId, feed: FeedExtent, to: number): boolean {
     if (to <= feed.stands) return false
     feed.stands = to
+    this.touched.add(writer)
     const outside = this.#outside.get(writer)
     for (const [seq, id] of outside ?? []) {
       if (seq > to) continue

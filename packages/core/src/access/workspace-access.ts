@@ -9,7 +9,7 @@ import type { KeyValue } from '../ports/key-value.js'
 import type { Random } from '../ports/random.js'
 import { type AccessHead, clearRows, readRows, rows, type WorkspaceName } from './access-rows.js'
 import { deviceIdOf } from './device-secrets.js'
-import { draftGenesis, draftName, draftRotation } from './drafts.js'
+import { type Drafting, draftGenesis, draftName, draftRotation } from './drafts.js'
 import { EpochLedger } from './epoch-ledger.js'
 import { openEpochBox, openPrevious } from './epoch-record.js'
 import { checkFeedSignature, createFeedCertificate, decodeFeedCertificate } from './feed-certificate.js'
@@ -17,7 +17,7 @@ import type { WorkspaceGenesis } from './genesis.js'
 import type { Grant } from './grant.js'
 import type { IdentityEntry } from './identity-entry.js'
 import { foldIdentity, sortCausally } from './identity-fold.js'
-import { type IdentityLog, mergeIdentity } from './identity-log.js'
+import { type IdentityLog, verifyEntries } from './identity-log.js'
 import { EpochKeyring, type GrantedEpoch } from './keyring.js'
 import { decodeOperations, type EpochOperation, type Operation } from './operations.js'
 import { type DeviceState, Removals, type Ruling } from './removals.js'
@@ -166,7 +166,9 @@ export class WorkspaceAccess implements LogAuthority {
    *
    * @throws {PeerfoldError} `DEVICE_REVOKED` when this device is not active itself; `KEY_MISSING`
    */
-  draftRotation(options?: AbortOptions): Promise<AccessOperation[] | undefined> {
+  async draftRotation(options?: AbortOptions): Promise<AccessOperation[] | undefined> {
+    // Before the workspace's first commit is here, nobody can say what its log has not named.
+    if (this.#tenure === undefined) return undefined
     return draftRotation(this.#drafting(), options)
   }
 
@@ -255,14 +257,18 @@ export class WorkspaceAccess implements LogAuthority {
     this.#heads = found.heads
   }
 
-  #drafting() {
-    const { init, keyring, epochs, removals } = {
-      init: this.#init,
+  #drafting(): Drafting {
+    const { crypto, random, genesis, identity } = this.#init
+    return {
+      crypto,
+      random,
+      genesis,
+      identity: identity(),
+      device: this.device,
       keyring: this.#keyring,
       epochs: this.#epochs,
       removals: this.#removals,
     }
-    return { ...init, identity: init.identity(), device: this.device, keyring, epochs, removals }
   }
 
   /** Removed devices count only for what carries changes: who announces a new epoch has nothing but the old one to seal it with. */
@@ -311,12 +317,10 @@ export class WorkspaceAccess implements LogAuthority {
     const { identity } = this.#removals
     const ids = bytes.map((one) => toHex(sha256Now(one)))
     const unknown = bytes.filter((_, i) => !identity.entries.has(ids[i] as string))
-    const empty = { ...identity, entries: new Map(), held: new Map() }
-    const merge = await mergeIdentity(crypto, empty, unknown, options)
-    const [refused] = merge.refused
-    if (refused !== undefined) throw refused.error
-    const find = (id: string) =>
-      identity.entries.get(id) ?? merge.identity.entries.get(id) ?? merge.identity.held.get(id)
+    const { verified, refused } = await verifyEntries(crypto, identity.user, unknown, options)
+    if (refused[0] !== undefined) throw refused[0].error
+    const fresh = new Map(verified.map(({ entry }) => [entry.id, entry]))
+    const find = (id: string) => identity.entries.get(id) ?? fresh.get(id)
     return [...new Set(ids)].map((id) => find(id) as IdentityEntry)
   }
 
@@ -327,14 +331,17 @@ export class WorkspaceAccess implements LogAuthority {
     named: boolean,
     batch: IndexBatch,
   ): void {
-    const { carriers, feeds } = this.#removals
+    const { carriers, feeds, touched } = this.#removals
     for (const { id, bytes } of entries) batch.push(rows.entry(id, bytes))
     const carrier = carriers.get(commit.id)
     if (named && carrier !== undefined) batch.push(rows.carrier(commit.id, carrier))
     if (ruling === 'void')
       batch.push(rows.void(commit.writer, this.#removals.voids.get(commit.writer) ?? commit.seq))
-    const touched = this.#removals.anyRemoved ? feeds : [[commit.writer, feeds.get(commit.writer)] as const]
-    for (const [writer, feed] of touched) if (feed !== undefined) batch.push(rows.feed(writer, feed))
+    for (const writer of touched) {
+      const feed = feeds.get(writer)
+      if (feed !== undefined) batch.push(rows.feed(writer, feed))
+    }
+    touched.clear()
   }
 
   async #applyOperations(
