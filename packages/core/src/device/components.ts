@@ -35,8 +35,8 @@ export interface Home {
 export interface Disk {
   files: FileSystem
   watcher: Watcher
-  /** The state of a workspace's folder on this device. */
-  state(workspace: WorkspaceId): Promise<KeyValue>
+  /** The journal of a workspace's folder on this device: what was last equal on disk and in the workspace. */
+  journal(workspace: WorkspaceId): Promise<LogStore>
   /** The canonical absolute form of a directory (links resolved), and the directories around it, nearest first. */
   locate(directory: string): Promise<{ directory: string; ancestors: string[] }>
 }

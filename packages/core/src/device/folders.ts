@@ -140,16 +140,18 @@ export class Folders {
     const existing = this.#running.get(workspace)
     if (existing !== undefined) return existing
     const { disk, clock, random, source } = this.#init
-    const folder = await openFolder({
-      source: await source(workspace),
-      directory,
-      files: disk.files,
-      watcher: disk.watcher,
-      state: await disk.state(workspace),
-      clock,
-      random,
-      ...options,
-    })
+    const folder = await openFolder(
+      {
+        source: await source(workspace),
+        directory,
+        files: disk.files,
+        watcher: disk.watcher,
+        journal: await disk.journal(workspace),
+        clock,
+        random,
+      },
+      options,
+    )
     this.#running.set(workspace, folder)
     this.#failures.delete(workspace)
     folder.on('status', () => this.#init.onStatus(workspace))

@@ -215,7 +215,9 @@ export class FolderEngine {
   }
 
   #dueOf(action: PublishAction, now: number, wall: number): number {
-    if (action.do === 'remove') return this.#patience.deletable(action.item, now)
+    // Where something else has taken the place, there is no doubt.
+    if (action.do === 'remove')
+      return diskAt(this.folder, action.path) === undefined ? this.#patience.deletable(action.item, now) : 0
     if (action.do !== 'create' && action.do !== 'edit') return 0
     const node = diskAt(this.folder, action.path)
     return node === undefined ? 0 : this.#patience.readable(action.path, node, now, wall)

@@ -16,6 +16,8 @@ export interface FolderLoopInit {
   prepare(): Promise<void>
   /** Ends the folder's work. */
   stop: AbortController
+  /** Releases what belongs to it, once its work has ended. */
+  end(): Promise<void>
 }
 
 const DEBOUNCE_MS = 50
@@ -171,6 +173,7 @@ export class FolderLoop implements FolderSync {
     for (const barrier of [...this.#barriers]) barrier.reject(closed())
     await this.#init.engine.fetcher.close()
     await this.#running
+    await this.#init.end()
   }
 
   async #run(): Promise<void> {

@@ -34,7 +34,7 @@ export interface OpenFolderInit {
   directory: string
   files: FileSystem
   watcher: Watcher
-  /** This device's journal of this folder, and of nothing else. Closed by the caller, after the folder. */
+  /** This device's journal of this folder, and of nothing else. Closed with the folder, or when it can't be opened. */
   journal: LogStore
   clock: Clock
   random: Random
@@ -60,16 +60,25 @@ export interface OpenFolderInit {
  * ```
  */
 export async function openFolder(init: OpenFolderInit, options: AbortOptions = {}): Promise<FolderSync> {
-  const opened = await assemble(init, options)
-  let found = true
+  try {
+    const opened = await assemble(init, options)
+    opened.loop.start(await isThere(opened))
+    return opened.loop
+  } catch (error) {
+    await init.journal.close()
+    throw error
+  }
+}
+
+/** False for a folder that was synced before and is missing now. */
+async function isThere(opened: Assembled): Promise<boolean> {
   try {
     await opened.prepare()
+    return true
   } catch (error) {
-    if (!(error instanceof PeerfoldError) || error.code !== 'FOLDER_MISSING') throw error
-    found = false
+    if (error instanceof PeerfoldError && error.code === 'FOLDER_MISSING') return false
+    throw error
   }
-  opened.loop.start(found)
-  return opened.loop
 }
 
 interface Assembled {
@@ -122,6 +131,7 @@ export async function assemble(init: OpenFolderInit, options: AbortOptions = {})
     watcher: init.watcher,
     prepare,
     stop,
+    end: () => init.journal.close(),
   })
   const unsubscribe = source.onChange((changes) => {
     merged.mark(changes.map((change) => change.item))

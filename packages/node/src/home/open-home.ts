@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { chmod, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PeerfoldError } from '@peerfold/core'
+import type { LogStore } from '@peerfold/core'
 import type { Home, KeyValue } from '@peerfold/core/platform'
 import { openFileBlockStore } from '../stores/block-store/index.js'
 import { openKeyValue } from '../stores/key-value.js'
@@ -13,7 +14,7 @@ export interface NodeHome extends Home {
   /** Caches of the device; its lock is the home's lock. */
   readonly db: KeyValue
   /** State of a synced folder: what was last equal on disk and in the workspace. */
-  folderState(workspace: string): Promise<KeyValue>
+  folderState(workspace: string): Promise<LogStore>
 }
 
 const KEY_BYTES = 32
@@ -54,7 +55,7 @@ function createHome(directory: string, db: KeyValue, key: Uint8Array): NodeHome 
       ])
       return { log, blocks, index }
     },
-    folderState: (id) => openKeyValue(join(workspaceDirectory(id), 'folder')),
+    folderState: (id) => openFileLogStore(join(workspaceDirectory(id), 'folder')),
     removeWorkspace: (id) => rm(workspaceDirectory(id), { recursive: true, force: true }),
     close: () => db.close(),
   }
