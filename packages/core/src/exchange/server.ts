@@ -116,8 +116,9 @@ export class Server {
   }
 
   #fail(error: Error): void {
-    if (isPeerfoldError(error, 'MESSAGE_INVALID')) this.#init.onFault(error)
+    if (this.#stop.signal.aborted) return
     this.close(error)
+    if (isPeerfoldError(error, 'MESSAGE_INVALID')) this.#init.onFault(error)
   }
 
   #onRequest(request: Request): void {

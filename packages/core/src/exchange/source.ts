@@ -237,8 +237,9 @@ export class Source {
       }
       this.#lost(stream, new PeerfoldError('NOT_CONNECTED', 'the peer ended the stream'))
     } catch (error) {
+      if (this.#stream !== stream) return
+      this.#lose(error as Error)
       if (isPeerfoldError(error, 'MESSAGE_INVALID')) this.#init.onFault(error)
-      else this.#lost(stream, error as Error)
     }
   }
 

@@ -57,9 +57,10 @@ export class ReceiveWindow {
   /** Reserves memory before the first want. False when other peers have it all. */
   open(now: number): boolean {
     if (this.#size > 0) return true
-    const size = this.#init.budget.take(this.#last) ? this.#last : this.#init.start
-    if (size !== this.#last && !this.#init.budget.take(size)) return false
-    this.#size = size
+    const { budget, start } = this.#init
+    if (budget.take(this.#last)) this.#size = this.#last
+    else if (budget.take(start)) this.#size = start
+    else return false
     this.#epoch = { start: now, bytes: 0 }
     return true
   }
