@@ -80,6 +80,11 @@ export class IdentityStore {
     return this.#identity
   }
 
+  /** @throws {PeerfoldError} `NO_IDENTITY` */
+  throwIfNone(): void {
+    void this.identity
+  }
+
   get user(): UserId {
     return this.identity.user
   }

@@ -26,6 +26,8 @@ import type { WorkspaceRuntime } from './workspace-runtime.js'
 export interface OpenWorkspaceInit {
   stores: WorkspaceStores
   access: WorkspaceAccess
+  /** What the workspace was called when it was handed over. */
+  grantedName: string | undefined
   feed: FeedSecrets
   crypto: Crypto
   clock: Clock
@@ -37,8 +39,6 @@ export interface OpenWorkspaceInit {
   onChange(): void
   /** Whether the synced folder, where there is one, has nothing left to apply. */
   folderRests(): boolean
-  /** The app's handle was closed. */
-  onFacadeClosed(): Promise<void>
 }
 
 /** Puts a workspace's parts together, from the stores up, and lets its peers have it. */
@@ -63,7 +63,7 @@ export async function openWorkspace(
     keys: () => contentKeys(access.keyring),
     replicator,
   })
-  const tree = createTree({ db: stores.index, workspace: id })
+  const tree = await createTree({ db: stores.index, workspace: id, clock })
   const gate = new TreeGate(tree)
   const log = await openWorkspaceLog(
     {
@@ -81,20 +81,9 @@ export async function openWorkspace(
   )
   const closing = new AbortController()
   const changes = new ChangeFeed({ db: stores.index, tree, gate, log })
-  const name = () => access.name ?? id.slice(0, 12)
-  const facade = new WorkspaceFacade({
-    id,
-    name,
-    device: access.device,
-    log,
-    tree,
-    gate,
-    content,
-    changes,
-    clock,
-    deviceName: init.deviceName,
-    onClose: init.onFacadeClosed,
-  })
+  const name = () => access.name ?? init.grantedName ?? id.slice(0, 12)
+  const { deviceName } = init
+  const { device } = access
   let checked = false
   const complete = () => checked && replicator.idle
   /** Tells peers and status what is here now. */
@@ -132,7 +121,7 @@ export async function openWorkspace(
     for (const stop of stops) stop()
     sync?.detach(handle)
     exchange?.detach(handle)
-    changes.close()
+    await changes.close()
     await replicator.close()
     await checking
     await log.close()
@@ -142,6 +131,7 @@ export async function openWorkspace(
   return {
     id,
     handle,
+    access,
     get name() {
       return name()
     },
@@ -149,7 +139,8 @@ export async function openWorkspace(
     tree,
     content,
     replicator,
-    facade,
+    openFacade: () =>
+      new WorkspaceFacade({ id, name, device, log, tree, gate, content, changes, clock, deviceName }),
     folderSource: createFolderSource({ id, name, log, tree, gate, content }),
     get complete() {
       return complete()

@@ -1,3 +1,4 @@
+import type { WorkspaceAccess } from '../access/workspace-access.js'
 import type { FolderSource } from '../folder/types.js'
 import type { WorkspaceLog } from '../log/types.js'
 import type { WorkspaceHandle, WorkspaceId } from '../ports/ids.js'
@@ -11,14 +12,18 @@ export interface WorkspaceRuntime {
   readonly id: WorkspaceId
   readonly handle: WorkspaceHandle
   readonly name: string
+  readonly access: WorkspaceAccess
   readonly log: WorkspaceLog
   readonly tree: Tree
   readonly content: ContentStore
   readonly replicator: Replicator
-  readonly facade: Workspace
+  /** A handle for an app; closing it leaves the workspace at work. */
+  openFacade(): Workspace
   readonly folderSource: FolderSource
   /** Whether every block that is wanted here is here, durably. */
   readonly complete: boolean
+  /** Looks whether everything is here now, and tells peers and status. */
+  settle(): void
   /** Idempotent. */
   close(): Promise<void>
 }

@@ -1,4 +1,5 @@
 /** Names that platform packages (`node`, `browser`, `relay`) build on. Apps use `@peerfold/core`. */
+
 export { blockCid, blockDigest, isBlockCid } from '../content/block-cid.js'
 export { type ChunkIndex, type ChunkIndexInit, createChunkIndex } from '../content/chunk-index.js'
 export { CHUNK_SIZES, Chunker, type ChunkSizes } from '../content/chunker.js'
@@ -10,5 +11,7 @@ export { checkLength, decryptFailed } from '../crypto/arguments.js'
 export { CHUNK_KEY_PURPOSE, chunkKey, SEAL_OVERHEAD } from '../crypto/chunk-key.js'
 export { isStrictSignature } from '../crypto/ed25519.js'
 export { createWebCrypto, type WebCryptoInit } from '../crypto/web-crypto.js'
+export type { Disk, Home, PeerfoldComponents, WorkspaceStores } from '../device/components.js'
+export { type CreatePeerfoldOptions, createPeerfold } from '../device/peerfold.js'
 export * from './system-clock.js'
 export * from './system-random.js'

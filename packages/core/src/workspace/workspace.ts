@@ -44,8 +44,6 @@ export interface WorkspaceInit {
   changes: ChangeFeed
   clock: Clock
   deviceName(device: DeviceId): string | undefined
-  /** Called once by `close`. */
-  onClose(): Promise<void>
 }
 
 /** The façade that an app holds. */
@@ -53,7 +51,7 @@ export class WorkspaceFacade implements Workspace {
   readonly id: WorkspaceId
   readonly #init: WorkspaceInit
   readonly #reader: Reader
-  #closed: Promise<void> | undefined
+  readonly #closing = new AbortController()
 
   constructor(init: WorkspaceInit) {
     this.id = init.id
@@ -117,7 +115,11 @@ export class WorkspaceFacade implements Workspace {
 
   watch(path: string, options: AbortOptions & { since?: Cursor } = {}): AsyncIterable<Change> {
     this.#throwIfClosed()
-    return this.#init.changes.watch(formatPath(parsePath(path)), options)
+    const { signal } = this.#closing
+    return this.#init.changes.watch(formatPath(parsePath(path)), {
+      ...options,
+      signal: options.signal === undefined ? signal : AbortSignal.any([signal, options.signal]),
+    })
   }
 
   live(path: string): Live<Item[]> & Disposable {
@@ -182,8 +184,7 @@ export class WorkspaceFacade implements Workspace {
   }
 
   async close(): Promise<void> {
-    this.#closed ??= this.#init.onClose()
-    await this.#closed
+    this.#closing.abort(new PeerfoldError('CLOSED', 'the workspace is closed'))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -263,7 +264,7 @@ export class WorkspaceFacade implements Workspace {
   }
 
   #throwIfClosed(): void {
-    if (this.#closed !== undefined) throw new PeerfoldError('CLOSED', 'the workspace is closed')
+    this.#closing.signal.throwIfAborted()
   }
 }
 
