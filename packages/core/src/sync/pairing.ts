@@ -1,5 +1,5 @@
 import { checkDeviceRequest, createDeviceRequest, type DeviceRequest } from '../access/device-request.js'
-import { deviceIdOf, devicePublicKeys } from '../access/device-secrets.js'
+import { devicePublicKeys } from '../access/device-secrets.js'
 import { foldIdentity } from '../access/identity-fold.js'
 import { emptyIdentity, mergeIdentity } from '../access/identity-log.js'
 import type { Invitations } from '../access/invitations.js'
@@ -115,8 +115,8 @@ async function accept(
     init.onPaired?.(request.certificate, claim.ticket)
     await step('closing', (signal) => channel.close({ signal })).catch(() => {})
   } catch (error) {
-    await refuse(channel, clock, error, options)
     init.onFailed?.(stream.peer, asError(error))
+    await refuse(channel, clock, error, options)
   }
 }
 
@@ -244,7 +244,7 @@ async function checkWelcome(
   const welcome = decodeWelcome(payload)
   const { identity } = await mergeIdentity(crypto, emptyIdentity(ticket.user), welcome.entries, options)
   const keys = devicePublicKeys(crypto, secrets)
-  const standing = foldIdentity(identity.entries.values()).standings.get(deviceIdOf(keys.signingKey))
+  const standing = foldIdentity(identity.entries.values()).standings.get(keys.device)
   const certificate = standing?.certificate
   if (
     standing?.state !== 'active' ||

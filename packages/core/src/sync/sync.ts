@@ -311,9 +311,10 @@ class SyncNode implements Sync {
     const { clock } = this.#init
     const reason = await session.run().catch((error: unknown) => asError(error))
     this.#drop(session, reason)
+    this.#tell(session.peer, reason)
     if (isRemote(reason)) session.channel.abort(reason)
     else await farewell(session.channel, clock, reason)
-    this.#judge(session.peer, reason)
+    this.#punish(session.peer, reason)
     this.#opener.retry(session.peer)
   }
 
@@ -332,16 +333,19 @@ class SyncNode implements Sync {
   async #refuse(channel: Channel<Message>, peer: PeerId, error: unknown): Promise<void> {
     const reason = asError(error)
     if (!this.#sessions.has(peer)) this.#init.onAuthorized?.(peer, new Set())
+    this.#tell(peer, reason)
     if (isRemote(reason)) channel.abort(reason)
     else await farewell(channel, this.#init.clock, reason)
-    this.#judge(peer, reason)
+    this.#punish(peer, reason)
   }
 
-  /** Tells of refusals, and hangs up on who broke the protocol or died. */
-  #judge(peer: PeerId, reason: Error): void {
-    if (!isPeerfoldError(reason)) return
-    if (REFUSALS.has(reason.code)) this.#events.emit('refused', peer, reason)
-    if (isRemote(reason)) return
+  #tell(peer: PeerId, reason: Error): void {
+    if (isPeerfoldError(reason) && REFUSALS.has(reason.code)) this.#events.emit('refused', peer, reason)
+  }
+
+  /** Hangs up on who broke the protocol or died. */
+  #punish(peer: PeerId, reason: Error): void {
+    if (!isPeerfoldError(reason) || isRemote(reason)) return
     if (reason.code === 'MESSAGE_INVALID') this.#blame(peer, POINTS.messageInvalid)
     if (reason.code === 'MESSAGE_INVALID' || reason.code === 'TIMEOUT') this.#hangUp(peer)
   }
