@@ -1,1 +1,2 @@
-export {}
+export * from '@peerfold/core'
+export { type OpenPeerfoldOptions, openPeerfold } from './open-peerfold.js'

@@ -2,6 +2,7 @@ import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import type { AbortOptions, Peerfold } from '@peerfold/core'
 import { createPeerfold, systemClock, systemRandom } from '@peerfold/core/platform'
+import { locateDirectory } from './file-system/locate-directory.js'
 import { createNodeFileSystem } from './file-system/node-file-system.js'
 import { createNodeWatcher } from './file-system/node-watcher.js'
 import { openHome } from './home/open-home.js'
@@ -50,7 +51,8 @@ export async function openPeerfold(options: OpenPeerfoldOptions): Promise<Peerfo
         disk: {
           files: createNodeFileSystem(),
           watcher: createNodeWatcher(),
-          state: (workspace) => home.folderState(workspace),
+          journal: (workspace) => home.folderJournal(workspace),
+          locate: locateDirectory,
         },
       },
       { name: options.name ?? hostname(), signal: options.signal },

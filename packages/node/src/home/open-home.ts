@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { chmod, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { PeerfoldError } from '@peerfold/core'
+import { type KeyValue, type LogStore, PeerfoldError } from '@peerfold/core'
 import type { LogStore } from '@peerfold/core'
 import type { Home, KeyValue } from '@peerfold/core/platform'
 import { openFileBlockStore } from '../stores/block-store/index.js'
@@ -44,18 +44,18 @@ function createHome(directory: string, db: KeyValue, key: Uint8Array): NodeHome 
     directory,
     db,
     key,
-    journal: () => openFileLogStore(join(directory, 'journal')),
+    journal: () => openFileLogStore({ directory: join(directory, 'journal') }),
     workspace: async (id) => {
       const base = workspaceDirectory(id)
       await mkdir(base, { recursive: true, mode: 0o700 })
       const [log, blocks, index] = await Promise.all([
-        openFileLogStore(join(base, 'log')),
+        openFileLogStore({ directory: join(base, 'log') }),
         openFileBlockStore(join(base, 'blocks')),
         openKeyValue(join(base, 'index')),
       ])
       return { log, blocks, index }
     },
-    folderState: (id) => openFileLogStore(join(workspaceDirectory(id), 'folder')),
+    folderState: (id) => openFileLogStore({ directory: join(workspaceDirectory(id), 'folder') }),
     removeWorkspace: (id) => rm(workspaceDirectory(id), { recursive: true, force: true }),
     close: () => db.close(),
   }

@@ -1,5 +1,6 @@
 import { basename, resolve } from 'node:path'
 import { type Peerfold, PeerfoldError, type Workspace } from '@peerfold/core'
+import { locateDirectory } from '../file-system/locate-directory.js'
 import type { OperationIo } from './operation.js'
 
 /** `home`: keys and stores. `network`: connections too. `all`: synced folders too. */
@@ -119,7 +120,7 @@ async function addFolder(
   params: Record<string, unknown>,
   { signal }: OperationIo,
 ): Promise<unknown> {
-  const directory = resolve(text(params, 'folder'))
+  const { directory } = await locateDirectory(text(params, 'folder'))
   const bound = pf.folders.list().find((folder) => folder.directory === directory)
   if (bound !== undefined && params.existing === true) return { id: bound.workspace, folder: directory }
   const name = optionalText(params, 'name') ?? (basename(directory) || 'files')

@@ -1,11 +1,12 @@
-import type { Status } from '@peerfold/core'
+import { resolve } from 'node:path'
+import { isPeerfoldError, type Status } from '@peerfold/core'
 import type { Command } from 'commander'
 import { type ControlServer, startControlServer } from '../../service/control-server.js'
 import { controlPath, openService, type Service } from '../../service/service.js'
 import type { CommandContext } from '../context.js'
 import { showActivity, showStatusChanges } from '../live.js'
 import { printTicket } from '../ticket.js'
-import { printPhrase } from './set-up.js'
+import { printPhrase, type SetUpResult } from './set-up.js'
 
 interface ListenOptions {
   listen?: string[]
@@ -18,23 +19,37 @@ export function addRunCommands(program: Command, context: CommandContext): void 
     .description('sets this device up if need be, adds the folder, prints a ticket and syncs until stopped')
     .option('--name <name>', 'name of this device')
     .action(async (folder: string, options: ListenOptions & { name?: string }) => {
-      await runUntilStopped(context, options, async (service) => {
-        if (!service.peerfold.hasIdentity) printPhrase(context, await service.setUp(options.name))
-        await service.call('add', { folder, existing: true })
-        await service.call(
-          'invite',
-          {},
-          {
-            emit: (event) => event.type === 'ticket' && printTicket(context, event),
-            signal: context.signal,
-            detach: true,
-          },
-        )
-      })
+      await runUntilStopped(context, options, (service) => bringUp(context, service, folder, options.name))
     })
   withListening(program.command('start'))
     .description('syncs until stopped')
     .action((options: ListenOptions) => runUntilStopped(context, options, async () => {}))
+}
+
+/** A new person needs nothing but this: an identity, a folder, and a ticket for the next device. */
+async function bringUp(
+  context: CommandContext,
+  service: Service,
+  folder: string,
+  name: string | undefined,
+): Promise<void> {
+  const { signal } = context
+  if (!service.peerfold.hasIdentity)
+    printPhrase(context, (await service.call('init', { name }, { signal })) as SetUpResult)
+  await service.call('add', { folder: resolve(folder), existing: true }, { signal })
+  let shown: Promise<void> = Promise.resolve()
+  const invited = service.call('invite', {}, {
+    signal,
+    emit: (event) => {
+      if (event.type === 'ticket') shown = printTicket(context, event)
+    },
+  })
+  // Whether the ticket is used or runs out, syncing goes on.
+  invited.catch((error: unknown) => {
+    if (isPeerfoldError(error, 'TICKET_EXPIRED') && !context.json)
+      context.print('The ticket has run out; `peerfold invite` makes another.')
+  })
+  await shown
 }
 
 function withListening(command: Command): Command {

@@ -1,0 +1,133 @@
+import { Invitations } from '../access/invitations.js'
+import type { DeviceCertificate } from '../access/types.js'
+import { Emitter } from '../async/emitter.js'
+import { decodeCbor, encodeCbor } from '../encoding/cbor.js'
+import { createExchange } from '../exchange/exchange.js'
+import type { Exchange } from '../exchange/types.js'
+import type { AbortOptions } from '../ports/abort.js'
+import type { Clock } from '../ports/clock.js'
+import type { Crypto } from '../ports/crypto.js'
+import type { Network } from '../ports/network.js'
+import type { Random } from '../ports/random.js'
+import type { AddressStore } from '../sync/addresses.js'
+import { createDialer, type Dialer } from '../sync/dialer.js'
+import { acceptPairings } from '../sync/pairing.js'
+import { createSync } from '../sync/sync.js'
+import type { Sync, SyncAuthority } from '../sync/types.js'
+import type { IdentityStore } from './identity-store.js'
+import type { DeviceJournal } from './journal.js'
+
+export interface ConnectivityInit {
+  network: Network
+  identity: IdentityStore
+  authority: SyncAuthority
+  journal: DeviceJournal
+  crypto: Crypto
+  clock: Clock
+  random: Random
+  /** Discovery keys of the workspaces. */
+  discoveryKeys(): Uint8Array[]
+}
+
+interface ConnectivityEvents {
+  paired: (certificate: DeviceCertificate, ticket: string) => void
+}
+
+/** Everything of a device that talks to others. */
+export class Connectivity {
+  readonly network: Network
+  readonly sync: Sync
+  readonly exchange: Exchange
+  readonly dialer: Dialer
+  readonly invitations: Invitations
+  readonly #init: ConnectivityInit
+  readonly #events = new Emitter<ConnectivityEvents>()
+  #stopPairing: () => Promise<void> = async () => {}
+  #stops: Array<() => void> = []
+  #started = false
+
+  constructor(init: ConnectivityInit) {
+    const { network, identity, authority, journal, clock, random } = init
+    this.#init = init
+    this.network = network
+    this.invitations = new Invitations({ clock, random })
+    this.exchange = createExchange({ network, clock })
+    this.dialer = createDialer({
+      network,
+      clock,
+      random,
+      store: createAddressStore(journal),
+      devices: () => otherDevices(identity),
+      discoveryKeys: init.discoveryKeys,
+    })
+    this.sync = createSync({
+      network,
+      authority,
+      clock,
+      random,
+      wanted: (peer) => identity.byPeer(peer)?.state === 'active',
+      onAuthorized: (peer, handles) => {
+        if (handles.size === 0) this.exchange.revoke(peer)
+        else this.exchange.authorize(peer, handles)
+      },
+      addresses: this.dialer,
+    })
+  }
+
+  onPaired(listener: ConnectivityEvents['paired']): () => void {
+    return this.#events.on('paired', listener)
+  }
+
+  /** Answers and looks for the user's devices; needs an identity. Idempotent. */
+  async start(): Promise<void> {
+    if (this.#started) return
+    this.#started = true
+    const { network, clock, crypto, identity, authority } = this.#init
+    this.#stopPairing = acceptPairings({
+      network,
+      clock,
+      crypto,
+      invitations: this.invitations,
+      certify: async ({ certificate, bytes }, options) => {
+        const known = identity.standings.get(certificate.device)?.state === 'active'
+        const entries = known ? identity.entries() : await identity.certify(bytes, options)
+        return { entries, grants: await authority.grants(certificate.device) }
+      },
+      onPaired: (certificate, ticket) => this.#events.emit('paired', certificate, ticket),
+    })
+    this.#stops = [
+      identity.onChange(() => this.dialer.changed()),
+      authority.onChange(() => this.dialer.changed()),
+    ]
+    await this.sync.start()
+    await this.dialer.start()
+  }
+
+  async close(): Promise<void> {
+    for (const stop of this.#stops) stop()
+    await this.#stopPairing()
+    await this.dialer.close()
+    await this.sync.close()
+    await this.exchange.close()
+    await this.network.close()
+  }
+}
+
+function otherDevices(identity: IdentityStore): Array<{ peer: string; name: string }> {
+  return [...identity.standings.values()]
+    .filter(({ certificate, state }) => state === 'active' && certificate.device !== identity.keys.device)
+    .map(({ certificate: { peer, name } }) => ({ peer, name }))
+}
+
+const ADDRESSES = 'addresses/'
+
+function createAddressStore(journal: DeviceJournal): AddressStore {
+  return {
+    get: async (peer) => {
+      const bytes = journal.get(ADDRESSES + peer)
+      return bytes === undefined ? undefined : (decodeCbor(bytes, 'HOME_INVALID') as string[])
+    },
+    put: (peer, addresses, options?: AbortOptions) =>
+      journal.set([[ADDRESSES + peer, encodeCbor(addresses)]], options),
+  }
+}
