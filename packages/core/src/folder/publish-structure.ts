@@ -48,6 +48,8 @@ class StructureRun {
   readonly #drops = new Set<ItemId>()
   /** Folders made or moved in this transaction, by their path on disk. */
   readonly #places = new Map<string, ItemId>()
+  /** Names that items get once they are free. */
+  readonly #wanted = new Map<ItemId, string>()
   readonly #touched = new Set<ItemId>()
   readonly #activities: FolderActivity[] = []
   #done = 0
@@ -131,7 +133,7 @@ class StructureRun {
     if (old === undefined || parent === undefined) return true
     const entry = await this.tx.entry(item)
     if (entry === undefined) return this.#forget(item)
-    const name = baseName(path) === old.diskName ? old.name : this.#treeName(parent, baseName(path), item)
+    const name = this.#wanted.get(item) ?? this.#nameFor(old, parent, baseName(path))
     let place = { parent, name }
     if (entry.parent !== parent || entry.name !== name) {
       const occupant = await this.tx.child(parent, name)
@@ -139,7 +141,10 @@ class StructureRun {
         const waits = this.#isPending(occupant.item)
         if (waits && !force) return false
         place = { parent, name: await this.#freeName(parent, name) }
-        if (waits) this.pending.push({ do: 'move', item, from: path, path })
+        if (waits) {
+          this.#wanted.set(item, name)
+          this.pending.push({ do: 'move', item, from: path, path })
+        }
       }
       if (await this.#tryMove(item, place.parent, place.name)) this.#published('move', path, item)
     }
@@ -252,6 +257,10 @@ class StructureRun {
   /** The merged name behind a name on disk: the other way round of an alias. */
   #treeName(parent: ItemId, diskName: string, item: ItemId | undefined): string {
     return treeName(this.folder, parent, diskName, item)
+  }
+
+  #nameFor(old: SyncedEntry, parent: ItemId, diskName: string): string {
+    return diskName === old.diskName ? old.name : this.#treeName(parent, diskName, old.item)
   }
 
   #isFree(item: ItemId, path: string): boolean {
