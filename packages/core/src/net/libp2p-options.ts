@@ -24,7 +24,7 @@ export interface PeerfoldLibp2pInit {
  * What every Peerfold node has, whatever its platform: keys, noise, yamux, identify, the private DHT, and limits. The platform adds
  * transports and discovery. docs/decisions/0040 has the measured reasons.
  */
-export async function libp2pOptions(init: PeerfoldLibp2pInit) {
+export async function libp2pOptions(init: PeerfoldLibp2pInit): Promise<Libp2pOptions<PeerfoldServices>> {
   return {
     privateKey: await privateKeyFromSeed(init.peerSeed),
     nodeInfo: { name: 'peerfold', userAgent: 'peerfold' },
@@ -46,7 +46,7 @@ export async function libp2pOptions(init: PeerfoldLibp2pInit) {
       ping: ping(),
       ...(init.dht === false ? undefined : { dht: privateDht() }),
     },
-  } satisfies Libp2pOptions<PeerfoldServices>
+  }
 }
 
 /** On private addresses the routing table stays empty and queries hang unless addresses pass unfiltered and every node serves. */
