@@ -2,8 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { chmod, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type KeyValue, type LogStore, PeerfoldError } from '@peerfold/core'
-import type { LogStore } from '@peerfold/core'
-import type { Home, KeyValue } from '@peerfold/core/platform'
+import type { Home } from '@peerfold/core/platform'
 import { openFileBlockStore } from '../stores/block-store/index.js'
 import { openKeyValue } from '../stores/key-value.js'
 import { openFileLogStore } from '../stores/log-store/index.js'
@@ -13,8 +12,8 @@ export interface NodeHome extends Home {
   readonly directory: string
   /** Caches of the device; its lock is the home's lock. */
   readonly db: KeyValue
-  /** State of a synced folder: what was last equal on disk and in the workspace. */
-  folderState(workspace: string): Promise<LogStore>
+  /** Journal of a synced folder: what was last equal on disk and in the workspace. */
+  folderJournal(workspace: string): Promise<LogStore>
 }
 
 const KEY_BYTES = 32
@@ -44,18 +43,18 @@ function createHome(directory: string, db: KeyValue, key: Uint8Array): NodeHome 
     directory,
     db,
     key,
-    journal: () => openFileLogStore({ directory: join(directory, 'journal') }),
+    journal: () => openFileLogStore(join(directory, 'journal')),
     workspace: async (id) => {
       const base = workspaceDirectory(id)
       await mkdir(base, { recursive: true, mode: 0o700 })
       const [log, blocks, index] = await Promise.all([
-        openFileLogStore({ directory: join(base, 'log') }),
+        openFileLogStore(join(base, 'log')),
         openFileBlockStore(join(base, 'blocks')),
         openKeyValue(join(base, 'index')),
       ])
       return { log, blocks, index }
     },
-    folderState: (id) => openFileLogStore({ directory: join(workspaceDirectory(id), 'folder') }),
+    folderJournal: (id) => openFileLogStore(join(workspaceDirectory(id), 'folder')),
     removeWorkspace: (id) => rm(workspaceDirectory(id), { recursive: true, force: true }),
     close: () => db.close(),
   }
