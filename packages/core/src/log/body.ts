@@ -149,10 +149,12 @@ function asOperation(value: unknown): AccessOperation {
   return map as AccessOperation
 }
 
+/** Depth of nesting, no further than it matters; refuses keys that would make copies lie. */
 function depthOf(value: unknown, budget: number): number {
   if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return 0
   if (budget < 0) return 1
   let deepest = 0
+  if (Object.hasOwn(value, '__proto__')) throw invalid('an operation has a key that no object should have')
   for (const child of Object.values(value)) deepest = Math.max(deepest, depthOf(child, budget - 1))
   return 1 + deepest
 }

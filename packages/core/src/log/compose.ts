@@ -49,7 +49,14 @@ export async function composeCommit(
   }
   body.content = await place(init, body, options)
   const { handle, keyring } = init.authority
-  const sealInit = { handle, prev: tip?.tipId, epoch: keyring.current(), feedSeed: own.seed, body }
+  const sealInit = {
+    handle,
+    prev: tip?.tipId,
+    epoch: keyring.current(),
+    feedSeed: own.seed,
+    feedKey: own.key,
+    body,
+  }
   const sealed = await sealCommit(init.crypto, init.random, sealInit, options)
   const owner = { device: init.authority.device, user: init.authority.user }
   const local = { owner, received: now, position: undefined, next: undefined, checked: true }

@@ -33,6 +33,8 @@ export interface SealInit {
   prev: CommitId | undefined
   epoch: EpochSecrets
   feedSeed: Uint8Array
+  /** Its public key. */
+  feedKey: Uint8Array
   body: Body
 }
 
@@ -43,7 +45,7 @@ export interface SealInit {
  * @throws {PeerfoldError} `COMMIT_TOO_LARGE`
  */
 export async function sealCommit(
-  crypto: Pick<Crypto, 'seal' | 'sign' | 'hash' | 'publicKey'>,
+  crypto: Pick<Crypto, 'seal' | 'sign'>,
   random: Random,
   init: SealInit,
   options?: AbortOptions,
@@ -58,7 +60,7 @@ export async function sealCommit(
   const [ciphertext] = (await crypto.seal([{ key, plaintext, aad }], options)) as [Uint8Array]
   const id = sha256Now(aad, ciphertext)
   const signature = await crypto.sign(init.feedSeed, signedMessage(id), options)
-  const parts = { header: aad, ciphertext, feedKey: crypto.publicKey(init.feedSeed), signature }
+  const parts = { header: aad, ciphertext, feedKey: init.feedKey, signature }
   return { ...header, ...parts, bytes: encodeEnvelope(parts), id: toHex(id) }
 }
 
