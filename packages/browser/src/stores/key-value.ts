@@ -1,8 +1,10 @@
 import type { KeyValue } from '@peerfold/core'
 import { type OpenLevelInit, openLevel } from './open-level.js'
+import { walkSnapshots } from './snapshot-iterator.js'
 
 /**
- * Opens a key-value store in IndexedDB. Keys are text, values bytes.
+ * Opens a key-value store in IndexedDB. Keys are text, values bytes. A walk sees the store as it was when the walk began, and holds
+ * its range in memory.
  *
  * @param name names the database within the page's origin
  * @throws {PeerfoldError} `HOME_LOCKED` when another tab has it open
@@ -15,5 +17,7 @@ import { type OpenLevelInit, openLevel } from './open-level.js'
  * ```
  */
 export async function openKeyValue(name: string, init?: OpenLevelInit): Promise<KeyValue> {
-  return openLevel(name, init)
+  const level = await openLevel(name, init)
+  walkSnapshots(level)
+  return level
 }

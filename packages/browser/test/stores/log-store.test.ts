@@ -1,4 +1,5 @@
 import { isPeerfoldError, type LogStore } from '@peerfold/core'
+import { logStoreSuite } from '@peerfold/core/testing'
 import { describe, expect, test } from 'vitest'
 import { openLogStore } from '../../src/stores/log-store.js'
 import { openLevel } from '../../src/stores/open-level.js'
@@ -23,6 +24,11 @@ async function tamper(name: string, work: (level: Awaited<ReturnType<typeof open
 const keyOf = (position: number) => `r${String(position).padStart(16, '0')}`
 
 describe('a log in IndexedDB', () => {
+  logStoreSuite({ describe, test }, async () => {
+    const name = freshName()
+    return { store: await openLogStore(name), reopen: () => openLogStore(name) }
+  })
+
   test('goes on where it ended, also when all of it was truncated', async () => {
     const name = freshName()
     const first = await openLogStore(name)

@@ -109,9 +109,12 @@ export function logStoreSuite({ describe, test }: SuiteRunner, create: () => Pro
       withStore(async (store) => {
         const positions = await append(store, 5)
         await assertCode(store.get(store.end), 'LOG_POSITION_INVALID')
-        await assertCode(store.get((positions[3] as number) + 1), 'LOG_POSITION_INVALID')
         await assertCode(store.get(-1), 'LOG_POSITION_INVALID')
-        await assertCode(collect(store.read((positions[3] as number) + 1)), 'LOG_POSITION_INVALID')
+        const between = (positions[3] as number) + 1
+        if (between !== positions[4]) {
+          await assertCode(store.get(between), 'LOG_POSITION_INVALID')
+          await assertCode(collect(store.read(between)), 'LOG_POSITION_INVALID')
+        }
         await assertCode(collect(store.read(store.end + 1)), 'LOG_POSITION_INVALID')
       }),
     )
