@@ -38,8 +38,12 @@ interface Queued {
   /** Known once it has been read. */
   size?: number
   reading?: Promise<Reading>
+  /** What was read, once it has been. */
+  outcome?: Reading
 }
 
+/** Small blocks leave together: bytes of one write to the stream. */
+const WRITE_BYTES = 64 * 1024
 /** Blocks that a peer was told are lacking here, of which it hears when they come. */
 const MOST_LACKED = 4096
 /** How often to look whether lacked blocks have come by another way, milliseconds. */
@@ -58,6 +62,7 @@ export class Server {
   readonly #stop = new AbortController()
   #queue: Queued[] = []
   #missing: Queued[] = []
+  #unsent = new Uint8ArrayList()
   #credit = 0
   #averageSize = 256 * 1024
   #refusals = 0
@@ -179,17 +184,20 @@ export class Server {
       while (!signal.aborted) {
         this.#readAhead()
         const head = this.#queue[0]
-        if (head?.reading === undefined) {
-          this.#flushMissing()
-          await this.#changed.wait({ signal })
-          continue
-        }
-        const outcome = await head.reading
-        if (this.#queue[0] === head) await this.#answer(head, outcome)
+        if (head?.outcome !== undefined) await this.#answer(head, head.outcome)
+        else await this.#pause(head)
       }
     } catch (error) {
       this.#fail(error as Error)
     }
+  }
+
+  /** Nothing is ready: what is finished goes out; else the next block or the next request is waited for. The caller looks again. */
+  async #pause(head: Queued | undefined): Promise<void> {
+    this.#flushMissing()
+    if (this.#unsent.byteLength > 0) await this.#flush()
+    else if (head?.reading === undefined) await this.#changed.wait({ signal: this.#stop.signal })
+    else await head.reading
   }
 
   /** Starts reading what the credit will cover, at least as far as one can know before reading. */
@@ -201,8 +209,16 @@ export class Server {
       const unknownHead = index === 0 && entry.size === undefined && credit > 0
       if (cost > credit && !unknownHead) break
       credit -= cost
-      entry.reading ??= this.#readBlock(entry)
+      if (entry.reading === undefined) this.#startReading(entry)
     }
+  }
+
+  #startReading(entry: Queued): void {
+    const reading = this.#readBlock(entry).then((outcome) => {
+      if (entry.reading === reading) entry.outcome = outcome
+      return outcome
+    })
+    entry.reading = reading
   }
 
   async #readBlock(entry: Queued): Promise<Reading> {
@@ -239,15 +255,26 @@ export class Server {
     this.#remove(entry)
     this.#credit -= cost
     this.#averageSize += (bytes.length - this.#averageSize) / 8
+    this.#unsent.append(encodeBlockHeader(entry.handle, entry.digest, bytes.length))
+    this.#unsent.append(bytes)
+    if (this.#unsent.byteLength >= WRITE_BYTES) await this.#flush()
+  }
+
+  async #flush(): Promise<void> {
+    const unsent = this.#unsent
+    this.#unsent = new Uint8ArrayList()
     this.#readAhead()
-    const header = encodeBlockHeader(entry.handle, entry.digest, bytes.length)
-    await this.#init.stream.send(new Uint8ArrayList(header, bytes), { signal: this.#stop.signal })
+    await this.#init.stream.send(unsent, { signal: this.#stop.signal })
   }
 
   /** Without credit only the next block is kept in memory: a peer could give none for ever. The others are read again. */
   async #waitForCredit(): Promise<void> {
-    for (const entry of this.#queue.slice(1, this.#init.limits.readAhead)) entry.reading = undefined
-    await this.#changed.wait({ signal: this.#stop.signal })
+    for (const entry of this.#queue.slice(1, this.#init.limits.readAhead)) {
+      entry.reading = undefined
+      entry.outcome = undefined
+    }
+    if (this.#unsent.byteLength > 0) await this.#flush()
+    else await this.#changed.wait({ signal: this.#stop.signal })
   }
 
   #remove(entry: Queued): void {

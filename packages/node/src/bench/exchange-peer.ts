@@ -31,7 +31,10 @@ async function main(options: PeerOptions): Promise<void> {
   })
   network.handle(RAW_PROTOCOL, async (stream) => {
     let left = 0
-    for await (const data of stream.source) left = new DataView(data.slice().buffer).getUint32(0)
+    for await (const data of stream.source) {
+      const bytes = data.subarray()
+      left = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0)
+    }
     for (; left > 0; left -= 64 * 1024) await stream.send(new Uint8Array(Math.min(left, 64 * 1024)))
     await stream.close()
   })
