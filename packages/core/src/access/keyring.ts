@@ -29,6 +29,8 @@ export class EpochKeyring implements Keyring {
   readonly #announced = new Map<EpochId, EpochNode>()
   /** Combined id → the epochs combined. */
   readonly #combined = new Map<EpochId, { secrets: EpochSecrets; parts: EpochId[] }>()
+  /** Combinations ever derived, by their parts: deriving is slow, and the graph changes more often than they do. */
+  readonly #derived = new Map<string, EpochSecrets>()
   #current: EpochSecrets | undefined
   #stale = true
 
@@ -125,7 +127,7 @@ export class EpochKeyring implements Keyring {
     this.#combineConcurrent()
     const tips = this.tips().map((id) => this.#secrets.get(id))
     const complete = tips.length > 0 && tips.every((secrets) => secrets !== undefined)
-    this.#current = complete ? combineEpochs(this.workspace, tips as EpochSecrets[]) : undefined
+    this.#current = complete ? this.#combine(tips as EpochSecrets[]) : undefined
     if (this.#current !== undefined && tips.length > 1) this.#remember(this.tips(), this.#current)
   }
 
@@ -146,9 +148,16 @@ export class EpochKeyring implements Keyring {
       )
       for (const group of groups.slice(0, MAX_COMBINATIONS - this.#combined.size)) {
         const parts = group.map((id) => this.#secrets.get(id) as EpochSecrets)
-        this.#remember(group, combineEpochs(this.workspace, parts))
+        this.#remember(group, this.#combine(parts))
       }
     }
+  }
+
+  #combine(parts: readonly EpochSecrets[]): EpochSecrets {
+    const name = parts.map(({ id }) => id).join()
+    const combined = this.#derived.get(name) ?? combineEpochs(this.workspace, parts)
+    this.#derived.set(name, combined)
+    return combined
   }
 
   #remember(parts: EpochId[], secrets: EpochSecrets): void {

@@ -136,7 +136,8 @@ export class Removals {
     this.feeds.set(writer, feed)
     this.touched.add(writer)
     feed.last = Math.max(feed.last, seq)
-    if (ruling === 'stands') feed.stands = Math.max(feed.stands, seq)
+    // Where something before it does not stand yet, this commit redeems that first.
+    if (ruling === 'stands' && seq === feed.stands + 1) feed.stands = seq
     if (ruling === 'void') this.voids.set(writer, Math.min(seq, this.voids.get(writer) ?? seq))
     if (ruling !== 'outside') return
     const outside = this.#outside.get(writer) ?? new Map<number, CommitId>()
