@@ -56,7 +56,11 @@ async function isPlaced(fold: Integration, item: ItemId): Promise<boolean> {
 
 async function breakCycles(fold: Integration, choices: Choices): Promise<void> {
   const safe = new Set<ItemId>([ROOT_ITEM, RECOVERED])
+  const wanted = new Set<ItemId>()
+  for (const { options } of choices.values()) for (const { parent } of options) wanted.add(parent)
   for (const start of [...choices.keys()].filter(isFolder)) {
+    // What is new and wanted by nobody has nothing below it, so no cycle can come back to it.
+    if (!wanted.has(start) && (await fold.load(start)).before === undefined) continue
     for (;;) {
       const cycle = await findCycle(fold, choices, start, safe)
       if (cycle === undefined) break

@@ -1,7 +1,7 @@
 import * as decoding from 'lib0/decoding'
 import * as encoding from 'lib0/encoding'
-import { fromHex, toHex } from '../encoding/bytes.js'
 import type { CommitId, DeviceId, ItemId, WriterId } from '../ports/ids.js'
+import { bytes16, hex16 } from './base64.js'
 import type { NameStamp, PackedContent, RecordRef } from './record.js'
 
 /**
@@ -171,11 +171,11 @@ const readUint = decoding.readVarUint
 
 function writeItem(encoder: encoding.Encoder, item: ItemId | ''): void {
   if (item === '') encoding.writeUint8(encoder, 0)
-  else encoding.writeVarUint8Array(encoder, fromHex(item))
+  else encoding.writeVarUint8Array(encoder, bytes16(item))
 }
 
 function readItem(decoder: decoding.Decoder): ItemId {
-  return toHex(decoding.readVarUint8Array(decoder))
+  return hex16(decoding.readVarUint8Array(decoder))
 }
 
 function writeList<T>(
@@ -305,7 +305,7 @@ const members: Codec<Member[]> = {
 
 const commit: Codec<CommitRow> = {
   write(encoder, row) {
-    encoding.writeVarUint8Array(encoder, fromHex(row.id))
+    encoding.writeVarUint8Array(encoder, bytes16(row.id))
     uint(encoder, row.writer)
     uint(encoder, row.seq)
     uint(encoder, row.stamp)
@@ -313,7 +313,7 @@ const commit: Codec<CommitRow> = {
     writeList(encoder, row.behind, (to, { writer, seq }) => writeRef(to, { writer, clock: seq }))
   },
   read: (decoder) => ({
-    id: toHex(decoding.readVarUint8Array(decoder)),
+    id: hex16(decoding.readVarUint8Array(decoder)),
     writer: readUint(decoder),
     seq: readUint(decoder),
     stamp: readUint(decoder),
@@ -324,12 +324,12 @@ const commit: Codec<CommitRow> = {
 
 const writer: Codec<WriterRow> = {
   write(encoder, row) {
-    encoding.writeVarUint8Array(encoder, fromHex(row.device))
+    encoding.writeVarUint8Array(encoder, bytes16(row.device))
     uint(encoder, row.first)
     uint(encoder, row.seq)
   },
   read: (decoder) => ({
-    device: toHex(decoding.readVarUint8Array(decoder)),
+    device: hex16(decoding.readVarUint8Array(decoder)),
     first: readUint(decoder),
     seq: readUint(decoder),
   }),

@@ -131,7 +131,7 @@ export class Shards {
   }
 
   async #read(shard: number): Promise<Loaded> {
-    const doc = new Y.Doc()
+    const doc = new Y.Doc({ guid: `shard ${shard}` })
     const state = await this.db.get(this.store.prefix + keys.state(shard))
     if (state) Y.applyUpdate(doc, state)
     // After loading: Yjs takes another client id when it meets its own.

@@ -134,10 +134,13 @@ export class Transaction implements TreeTransaction {
     const changes: Changes = new Map()
     if (await this.#isAt(item, state, parent, name)) return this.#shown(item)
     const previous = state.parent === RECOVERED ? ROOT_ITEM : (state.parent as ItemId)
+    const label = labelOf(item, state)
+    // Who stays where it is keeps its claim to the name.
+    const named = state.parent === parent && label.name === name ? label : undefined
     await this.#revive(item, state, changes)
     changes.set(item, {
       ...this.#pending.get(item),
-      place: await this.#place(item, { parent, name, previous }),
+      place: await this.#place(item, { parent, name, named, previous }),
     })
     await this.#holdAncestors(parent, changes, item)
     await this.#change(changes)
@@ -272,8 +275,9 @@ export class Transaction implements TreeTransaction {
       const says = change.place || change.content || change.purge
       if (says) this.#pending.set(item, change)
       else this.#pending.delete(item)
-      heads.set(item, headsAfter(await this.#base(item), change, this.meta.ordinal, this.#init.writer))
-      if (isFolder(item)) this.#lengths.clear()
+      const base = await this.#base(item)
+      heads.set(item, headsAfter(base, change, this.meta.ordinal, this.#init.writer))
+      if (isFolder(item) && (base || !says)) this.#lengths.clear()
     }
     await integrate(this.rows, this.meta, heads)
   }

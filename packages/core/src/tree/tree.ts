@@ -183,6 +183,7 @@ export class MergedIndex implements Tree {
     const { workspace, shards, clock } = this.#init
     const rows = new RowDraft(this.#store, this.#below())
     const meta = { ...this.#meta, ordinal: this.#meta.ordinal + 1 }
+    rows.put(keys.meta, meta, this.#meta)
     rows.put(keys.commit(meta.ordinal), { id: '', writer, seq, stamp, time: clock.now(), behind: [] })
     return new Transaction({ rows, meta, workspace, shards, stamp, writer })
   }

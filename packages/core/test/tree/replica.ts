@@ -116,10 +116,15 @@ export class Replica {
     await write(batch)
     for (const one of sent) {
       this.tree.applied(one.commit)
-      this.log.push(one)
-      this.known.set(one.commit.writer, one.commit.seq)
-      this.stamp = Math.max(this.stamp, one.commit.stamp)
+      this.note(one)
     }
+  }
+
+  /** What the log remembers of a commit that is in the index. */
+  note(sent: Sent): void {
+    this.log.push(sent)
+    this.known.set(sent.commit.writer, sent.commit.seq)
+    this.stamp = Math.max(this.stamp, sent.commit.stamp)
   }
 
   async write(batch: IndexBatch): Promise<void> {
