@@ -6,13 +6,15 @@ import type { Network, PeerConnection, PeerId } from '../ports/network.js'
 import type { Random } from '../ports/random.js'
 import { Addresses, type AddressStore } from './addresses.js'
 import { Backoff } from './backoff.js'
-import { MAX_PEERS } from './limits.js'
+import { MAX_ADDRESSES, MAX_PEERS } from './limits.js'
 import { rendezvousKeys } from './rendezvous.js'
 import type { AddressBook } from './types.js'
 
 const BACKOFF = { first: 1000, most: 300_000 }
 const DIAL_MS = 8000
 const MAX_DIALS = 8
+/** Peers that showed themselves and are no devices of ours, or not yet. */
+const MAX_STRANGERS = 64
 /** How long a device may be without any peer before it says so. */
 const PATIENCE_MS = 10_000
 const RENDEZVOUS_MS = 300_000
@@ -83,6 +85,7 @@ interface Target {
 class DeviceDialer implements Dialer {
   readonly #init: DialerInit
   readonly #targets = new Map<PeerId, Target>()
+  readonly #strangers = new Map<PeerId, readonly string[]>()
   readonly #events = new Emitter<DialerEvents & { change: () => void }>()
   readonly #closing = new AbortController()
   readonly #tasks = new Set<Promise<unknown>>()
@@ -102,7 +105,7 @@ class DeviceDialer implements Dialer {
     this.#unsubscribe = [
       network.on('connect', (connection) => this.#connected(connection)),
       network.on('disconnect', (peer) => this.#disconnected(peer)),
-      network.on('discover', (peer, addresses) => this.learn(peer, addresses)),
+      network.on('discover', (peer, addresses) => this.#discovered(peer, addresses)),
       network.on('addresses', () => this.#networkChanged()),
     ]
     await this.#update()
@@ -197,6 +200,8 @@ class DeviceDialer implements Dialer {
       reason: 'no address is known',
     }
     this.#targets.set(peer, target)
+    target.addresses.heard(this.#strangers.get(peer) ?? [])
+    this.#strangers.delete(peer)
     const connection = this.#init.network.connections().find((each) => each.peer === peer)
     if (connection === undefined) this.#now(peer, target)
     else this.#connected(connection)
@@ -242,6 +247,18 @@ class DeviceDialer implements Dialer {
     const { clock, network } = this.#init
     const dial = (signal: AbortSignal) => network.dial({ peer, addresses }, { signal })
     return withDeadline(clock, DIAL_MS, 'dialling', dial, { signal: this.#closing.signal })
+  }
+
+  /** A peer may show itself before it is paired, and not again. */
+  #discovered(peer: PeerId, addresses: readonly string[]): void {
+    if (this.#targets.has(peer)) {
+      this.learn(peer, addresses)
+      return
+    }
+    this.#strangers.delete(peer)
+    this.#strangers.set(peer, addresses.slice(0, MAX_ADDRESSES))
+    const [oldest] = this.#strangers.keys()
+    if (this.#strangers.size > MAX_STRANGERS && oldest !== undefined) this.#strangers.delete(oldest)
   }
 
   #connected({ peer, address, direction }: PeerConnection): void {

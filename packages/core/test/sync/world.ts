@@ -107,6 +107,8 @@ export interface World {
   peer(init?: Partial<SyncInit> & { as?: PeerId }): TestPeer
   /** A peer that speaks raw bytes. */
   network(admitted?: boolean): Network
+  /** Ends a peer's network; its id may come back. */
+  drop(peer: PeerId): Promise<void>
   close(): Promise<void>
 }
 
@@ -129,6 +131,7 @@ export function createWorld(
     hub,
     registry,
     network,
+    drop: async (peer) => networks.find((each) => each.peer === peer)?.close(),
     peer: ({ as, ...init } = {}) => {
       const own = network(true, as)
       const authority = createAuthority(own.peer, registry)
