@@ -25,8 +25,13 @@ const TAG_BYTES = 16
  * Key of one commit (PROTOCOL.md §4.3): HKDF over the epoch's commit secret, salted. Anyone who holds the epoch's read secret can derive it.
  */
 export function commitKey(secrets: Pick<EpochSecrets, 'read'>, salt: Uint8Array): Uint8Array {
-  return deriveKey(deriveKey(secrets.read, 'commit'), 'commit/key', salt)
+  const secret = commitSecrets.get(secrets.read) ?? deriveKey(secrets.read, 'commit')
+  commitSecrets.set(secrets.read, secret)
+  return deriveKey(secret, 'commit/key', salt)
 }
+
+/** The same for all commits of an epoch; forgotten with it. */
+const commitSecrets = new WeakMap<Uint8Array, Uint8Array>()
 
 export interface SealInit {
   handle: WorkspaceHandle
