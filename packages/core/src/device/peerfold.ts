@@ -312,6 +312,7 @@ class Device implements Peerfold {
     directory: string,
     options?: AbortOptions,
   ): Promise<{ workspace: Workspace; folder: FolderSync }> {
+    this.#identity.throwIfNone()
     const folders = this.#disk()
     await folders.check(directory)
     const created = await this.#workspaces.create(name, options)
@@ -331,7 +332,6 @@ class Device implements Peerfold {
   }
 
   #disk(): Folders {
-    this.#identity.throwIfNone()
     if (this.#folders === undefined)
       throw new PeerfoldError('INVALID_ARGUMENT', 'this platform has no folders', {
         hint: 'Use the workspace itself.',

@@ -34,8 +34,12 @@ export async function startPeer(options: PeerOptions): Promise<{
   cpu: () => Promise<NodeJS.CpuUsage>
   stop: () => Promise<void>
 }> {
-  const child = fork(fileURLToPath(new URL('./exchange-peer.js', import.meta.url)), [JSON.stringify(options)])
-  const [{ addresses }] = (await once(child, 'message')) as [{ addresses: string[] }]
+  const program = fileURLToPath(new URL('./exchange-peer.js', import.meta.url))
+  const child = fork(program, [JSON.stringify(options)], { execArgv: [] })
+  const failed = once(child, 'exit').then(() => Promise.reject(new Error('the other process did not start')))
+  failed.catch(() => {})
+  const told = await Promise.race([once(child, 'message'), failed])
+  const [{ addresses }] = told as [{ addresses: string[] }]
   const cpu = async () => {
     child.send('cpu')
     const [answer] = (await once(child, 'message')) as [{ cpu: NodeJS.CpuUsage }]

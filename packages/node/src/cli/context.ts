@@ -2,9 +2,9 @@ import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { PeerfoldError } from '@peerfold/core'
 import { connectControl } from '../service/control-client.js'
+import { controlPath } from '../service/control-path.js'
 import type { OperationIo, ServiceCaller } from '../service/operation.js'
 import { operationNeeds } from '../service/operations.js'
-import { controlPath, openService } from '../service/service.js'
 import { createProgressBars } from './progress.js'
 
 /** What every command gets: where the home is, how to speak, when to stop. */
@@ -76,8 +76,8 @@ async function callOperation(
 
 async function findCaller(context: CommandContext, operation: string): Promise<ServiceCaller> {
   const running = await connectControl(controlPath(context.home))
-  return (
-    running ??
-    (await openService({ home: context.home, needs: operationNeeds(operation), signal: context.signal }))
-  )
+  if (running !== undefined) return running
+  // Loaded when it is needed only: asking a running device takes a tenth of the time.
+  const { openService } = await import('../service/service.js')
+  return await openService({ home: context.home, needs: operationNeeds(operation), signal: context.signal })
 }

@@ -124,8 +124,8 @@ class WatchedTree {
     if (this.#closed || (path === '' && name === HIDDEN)) return
     this.#countBurst()
     this.queue.push({ type: 'dirty', directory: path })
-    if (name === null) return this.queue.push({ type: 'overflow' })
-    if (event !== 'rename') return
+    if (name === null) this.queue.push({ type: 'overflow' })
+    if (name === null || event !== 'rename') return
     const names = this.#renamed.get(path)
     if (names === undefined) this.#renamed.set(path, new Set([name]))
     else names.add(name)

@@ -114,7 +114,7 @@ async function init(
   return { device: pf.device, phrase }
 }
 
-/** With `existing`, a folder that is bound already is left as it is. */
+/** With `existing`, a folder that is bound already is left as it is; with `wait`, everything in it is in the workspace when this ends. */
 async function addFolder(
   pf: Peerfold,
   params: Record<string, unknown>,
@@ -125,6 +125,7 @@ async function addFolder(
   if (bound !== undefined && params.existing === true) return { id: bound.workspace, folder: directory }
   const name = optionalText(params, 'name') ?? (basename(directory) || 'files')
   const { workspace, folder } = await pf.folders.create(name, directory, { signal })
+  if (params.wait === true) await folder.settled({ signal })
   return { id: workspace.id, name: workspace.name, folder: folder.directory }
 }
 

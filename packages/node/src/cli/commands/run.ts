@@ -1,8 +1,9 @@
 import { resolve } from 'node:path'
 import { isPeerfoldError, type Status } from '@peerfold/core'
 import type { Command } from 'commander'
+import { controlPath } from '../../service/control-path.js'
 import { type ControlServer, startControlServer } from '../../service/control-server.js'
-import { controlPath, openService, type Service } from '../../service/service.js'
+import type { Service } from '../../service/service.js'
 import type { CommandContext } from '../context.js'
 import { showActivity, showStatusChanges } from '../live.js'
 import { printTicket } from '../ticket.js'
@@ -38,12 +39,16 @@ async function bringUp(
     printPhrase(context, (await service.call('init', { name }, { signal })) as SetUpResult)
   await service.call('add', { folder: resolve(folder), existing: true }, { signal })
   let shown: Promise<void> = Promise.resolve()
-  const invited = service.call('invite', {}, {
-    signal,
-    emit: (event) => {
-      if (event.type === 'ticket') shown = printTicket(context, event)
+  const invited = service.call(
+    'invite',
+    {},
+    {
+      signal,
+      emit: (event) => {
+        if (event.type === 'ticket') shown = printTicket(context, event)
+      },
     },
-  })
+  )
   // Whether the ticket is used or runs out, syncing goes on.
   invited.catch((error: unknown) => {
     if (isPeerfoldError(error, 'TICKET_EXPIRED') && !context.json)
@@ -67,6 +72,7 @@ async function runUntilStopped(
   prepare: (service: Service) => Promise<void>,
 ): Promise<void> {
   const { listen, mdns } = options
+  const { openService } = await import('../../service/service.js')
   const service = await openService({
     home: context.home,
     needs: 'all',

@@ -31,7 +31,7 @@ export function addSetUpCommands(program: Command, context: CommandContext): voi
     .description('makes a workspace from a folder')
     .option('--name <name>', "name of the workspace; default: the folder's")
     .action(async (folder: string, { name }: { name?: string }) => {
-      const result = (await context.call('add', { folder: resolve(folder), name })) as {
+      const result = (await context.call('add', { folder: resolve(folder), name, wait: true })) as {
         id: string
         name: string
         folder: string
