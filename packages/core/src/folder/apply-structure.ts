@@ -14,9 +14,10 @@ import {
   verifyParents,
   verifyUnchanged,
 } from './guard.js'
+import type { Intent } from './journal.js'
 import { withSuffix } from './names.js'
 import type { ApplyAction } from './plan.js'
-import { type StatePaths, trashName } from './state-directory.js'
+import { randomId, type StatePaths, trashName } from './state-directory.js'
 import type { SyncedEntry } from './synced-tree.js'
 import { removeQuietly, wasWritten } from './trash.js'
 
@@ -48,9 +49,17 @@ export async function applyStructure(
 
 type Verdict = 'done' | 'blocked'
 
+/** A move that was announced. */
+interface Moving {
+  action: Structural
+  intent: Intent & { from: string }
+}
+
 class ApplyRun {
   readonly outcome: ApplyOutcome = { applied: 0, dirty: new Set() }
   readonly #trashed = new Map<ItemId, string>()
+  /** Places that moves of this pass are bound for. */
+  readonly #claimed = new Set<string>()
   #pending: Structural[]
 
   constructor(
@@ -71,19 +80,27 @@ class ApplyRun {
     }
   }
 
+  /** What can be done now. Moves are announced together, then done. */
   async #pass(): Promise<void> {
     const blocked: Structural[] = []
+    const moves: Moving[] = []
+    this.#claimed.clear()
     for (const action of this.#pending) {
       this.folder.signal.throwIfAborted()
-      if ((await this.#attempt(action)) === 'blocked') blocked.push(action)
+      const moving = action.do === 'move' ? this.#startMove(action) : undefined
+      if (moving !== undefined) moves.push(moving)
+      else if (action.do === 'move' || (await this.#attempt(action)) === 'blocked') blocked.push(action)
     }
+    if (moves.length > 0) await this.folder.journal.flush(this.folder.synced)
+    for (const moving of moves)
+      if ((await this.#attempt(moving.action, moving)) === 'blocked') blocked.push(moving.action)
     this.#pending = blocked
   }
 
   /** One action that can't be done leaves the others free to go on. */
-  async #attempt(action: Structural): Promise<Verdict> {
+  async #attempt(action: Structural, moving?: Moving): Promise<Verdict> {
     try {
-      const verdict = await this.#apply(action)
+      const verdict = await this.#apply(action, moving)
       if (verdict === 'done') this.folder.issues.clear(action.path)
       return verdict
     } catch (error) {
@@ -94,17 +111,19 @@ class ApplyRun {
         this.folder.issues.add(action.path, failure.code, failure.message)
       }
       return 'done'
+    } finally {
+      if (moving !== undefined) this.folder.journal.endIntent(moving.intent.id)
     }
   }
 
-  #apply(action: Structural): Promise<Verdict> {
+  #apply(action: Structural, moving: Moving | undefined): Promise<Verdict> {
     switch (action.do) {
       case 'adopt':
         return this.#adopt(action.item)
       case 'mkdir':
         return this.#mkdir(action.item)
       case 'move':
-        return this.#move(action.item)
+        return this.#move(moving)
       case 'remove':
         return action.kind === 'file' ? this.#removeFile(action.item) : this.#removeFolder(action.item)
     }
@@ -138,17 +157,56 @@ class ApplyRun {
     return 'done'
   }
 
-  async #move(item: ItemId): Promise<Verdict> {
+  /** Announces a move whose place is free; undefined when it has to wait. */
+  #startMove(action: Structural & { do: 'move' }): Moving | undefined {
     const { folder } = this
-    const entry = folder.merged.get(item)
-    const from = folder.synced.path(item)
-    if (entry === undefined || from === undefined) return 'done'
-    const to = targetOf(folder, entry)
-    if (to === undefined || isWithin(to, from) || diskAt(folder, to) !== undefined) return 'blocked'
-    await this.#moveTo(item, from, to)
+    const entry = folder.merged.get(action.item)
+    const from = folder.synced.path(action.item)
+    const to = entry && targetOf(folder, entry)
+    if (entry === undefined || from === undefined || to === undefined) return undefined
+    if (isWithin(to, from) || diskAt(folder, to) !== undefined || this.#claimed.has(to)) return undefined
+    this.#claimed.add(to)
+    const { parent, name } = entry
+    return { action, intent: this.#announceMove(action.item, from, to, { parent, name }) }
+  }
+
+  #announceMove(
+    item: ItemId,
+    from: string,
+    to: string,
+    place: { parent: ItemId; name: string },
+  ): Intent & { from: string } {
+    const { folder } = this
     const old = folder.synced.get(item)!
-    folder.synced.put({ ...old, parent: entry.parent, name: entry.name, diskName: baseName(to) })
-    this.#applied('move', to, from)
+    const ino = diskAt(folder, from)?.print.ino ?? old.print.ino
+    const intent = {
+      id: randomId(folder.random),
+      ino,
+      from,
+      path: to,
+      entry: { ...old, ...place, diskName: baseName(to) },
+    }
+    folder.journal.addIntent(intent)
+    return intent
+  }
+
+  async #move(moving: Moving | undefined): Promise<Verdict> {
+    const { folder } = this
+    if (moving === undefined) return 'blocked'
+    const { entry, path } = moving.intent
+    const from = folder.synced.path(entry.item)
+    if (from === undefined) return 'done'
+    // A folder above it moved in the meantime: another pass finds it where it is then.
+    if (
+      from !== moving.intent.from ||
+      path !== joinPath(folder.synced.path(entry.parent) ?? '', entry.diskName)
+    )
+      return 'blocked'
+    await this.#moveTo(entry.item, from, path)
+    const old = folder.synced.get(entry.item)!
+    const { parent, name, diskName } = entry
+    folder.synced.put({ ...old, parent, name, diskName })
+    this.#applied('move', path, from)
     return 'done'
   }
 
@@ -283,8 +341,15 @@ class ApplyRun {
     let name = baseName(from)
     for (let n = 2; siblings?.has(name); n++)
       name = withSuffix(baseName(from), ` (${n})`, folder.names.maxBytes)
-    await this.#moveTo(item, from, joinPath(parentPath(from), name))
-    folder.synced.put({ ...folder.synced.get(item)!, diskName: name })
+    const old = folder.synced.get(item)!
+    const intent = this.#announceMove(item, from, joinPath(parentPath(from), name), old)
+    await folder.journal.flush(folder.synced)
+    try {
+      await this.#moveTo(item, from, intent.path)
+      folder.synced.put({ ...folder.synced.get(item)!, diskName: name })
+    } finally {
+      folder.journal.endIntent(intent.id)
+    }
     await folder.journal.flush(folder.synced)
   }
 
@@ -333,7 +398,12 @@ export async function moveFile(
     if ((await statAbsolute(folder, to)) !== undefined) throw new DiskChanged(to)
     return folder.files.rename(from, to)
   }
-  await removeQuietly(folder, from)
+  try {
+    await removeQuietly(folder, from)
+  } catch (error) {
+    await removeQuietly(folder, to)
+    throw error
+  }
 }
 
 export const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EXDEV'])

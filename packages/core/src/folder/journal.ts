@@ -13,16 +13,19 @@ import type { SyncedChange, SyncedEntry, SyncedFile, SyncedTree } from './synced
  * It cannot be rebuilt. When it is lost or damaged the folder is joined anew: merged, with nothing deleted.
  */
 
-/** What is about to be put at a path: so that after a crash the disk is not mistaken for a person's edit. */
+/** What is about to be put at a path: so that after a crash the disk is not mistaken for a person's edit or rename. */
 export interface Intent {
-  /** Name of the prepared file in `.peerfold/tmp`; its inode is what is looked for at `path`. */
+  /** Random; the name of a prepared file in `.peerfold/tmp`. */
   id: string
+  /** Inode of the prepared file, or of what moves: what is looked for at `path`. */
   ino: bigint
   path: string
   /** What `path` holds once it is done. `print` is that of the prepared file. */
   entry: SyncedEntry
   /** What is replaced, and its name in `.peerfold/trash`. */
   replaced?: { trash: string; print: Fingerprint }
+  /** For moves: where it lies before. */
+  from?: string
 }
 
 /** A file in `.peerfold/trash`. */
@@ -268,15 +271,18 @@ function decodeEntry(value: unknown): SyncedEntry {
 }
 
 function encodeIntent(intent: Intent): unknown[] {
-  const { id, ino, path, entry, replaced } = intent
+  const { id, ino, path, entry, replaced, from } = intent
   const before = replaced ? [replaced.trash, encodePrint(replaced.print)] : null
-  return [id, String(ino), path, encodeEntry(entry), before]
+  return [id, String(ino), path, encodeEntry(entry), before, from ?? null]
 }
 
 function decodeIntent(value: unknown): Intent {
-  const [id, ino, path, entry, before] = value as [string, string, string, unknown, [string, unknown] | null]
+  const [id, ino, path, entry, before, from] = value as [
+    ...[string, string, string, unknown, [string, unknown] | null, string | null],
+  ]
   const intent: Intent = { id, ino: BigInt(ino), path, entry: decodeEntry(entry) }
   if (before !== null) intent.replaced = { trash: before[0], print: decodePrint(before[1]) }
+  if (from !== null) intent.from = from
   return intent
 }
 

@@ -15,7 +15,12 @@ type RecoverContext = Pick<FolderContext, 'files' | 'directory' | 'synced' | 'jo
 export async function recover(folder: RecoverContext, paths: StatePaths): Promise<void> {
   for (const intent of [...folder.journal.intents.values()]) {
     const stat = await statAbsolute(folder, absolute(folder, intent.path))
-    if (stat?.ino === intent.ino) finish(folder, intent, stat)
+    const from =
+      intent.from === undefined ? undefined : await statAbsolute(folder, absolute(folder, intent.from))
+    // Both names of a file that moves by link and unlink: the move has not happened.
+    if (from !== undefined && stat?.ino === from.ino)
+      await removeQuietly(folder, absolute(folder, intent.path))
+    else if (stat?.ino === intent.ino) finish(folder, intent, stat)
     else if (intent.replaced !== undefined) await undoReplace(folder, paths, intent, stat)
     folder.journal.endIntent(intent.id)
   }
