@@ -53,7 +53,9 @@ describe('canonical updates', () => {
           expect(toHex(encodeUpdate(update))).toBe(toHex(event))
           const read = decodeUpdate(event)
           const sorted = (refs: readonly RecordRef[]) => JSON.stringify([...refs].sort(compareRefs))
-          expect(JSON.stringify([read.writer, read.clock, read.records])).toBe(JSON.stringify([writer, clock, records]))
+          expect(JSON.stringify([read.writer, read.clock, read.records])).toBe(
+            JSON.stringify([writer, clock, records]),
+          )
           expect(sorted(read.deletions)).toBe(sorted(deletions))
           compared++
           for (const [i] of records.entries()) live.push({ writer, clock: clock + i })
