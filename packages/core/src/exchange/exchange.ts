@@ -1,3 +1,21 @@
+/**
+ * Exchange of blocks, `/peerfold/blocks/1` (PROTOCOL.md §7).
+ *
+ * Participants: on each stream a requester, who opened it, and a server.
+ * Goals: named blocks come into the store from several peers at once, within bounded memory on both sides, resuming after interruptions; nobody
+ * reads what they do not share.
+ * Non-goals: knowing which blocks exist or what may be deleted; pushing blocks unasked.
+ *
+ * | message | from | says |
+ * | --- | --- | --- |
+ * | WANT, CANCEL | requester | send these, do not |
+ * | CREDIT | requester | that many bytes more may be sent |
+ * | BLOCK | server | a block, within the credit |
+ * | MISSING, HAVE | server | not here; here now |
+ * | BUSY, REFUSED | server | not now; not for this peer |
+ *
+ * Sizes: requests ≤ 64 KiB, blocks ≤ 1088 KiB, ≤ 1024 digests in a frame, windows 2–16 MiB.
+ */
 import type { CID } from 'multiformats/cid'
 import { blockDigest } from '../content/block-cid.js'
 import { toHex } from '../encoding/bytes.js'
@@ -39,7 +57,7 @@ const LONGEST_PENALTY = 60 * 60 * 1000
 const MOST_PENALTIES = 1024
 
 /**
- * Block exchange `/peerfold/blocks/1` over any network: see docs/protocol/7-exchange.md.
+ * Block exchange `/peerfold/blocks/1` over any network: see PROTOCOL.md §7.
  *
  * @example
  * ```ts

@@ -1,7 +1,7 @@
 const KIB = 1024
 const MIB = 1024 * KIB
 
-/** Fixed by the protocol (docs/protocol/7-exchange.md §2): a peer that exceeds them breaks it. */
+/** Fixed by the protocol (PROTOCOL.md §7.2): a peer that exceeds them breaks it. */
 export const PROTOCOL = '/peerfold/blocks/1'
 /** Largest block, bytes of ciphertext: a chunk of 1 MiB with its tag, and room. */
 export const MAX_BLOCK = 1088 * KIB

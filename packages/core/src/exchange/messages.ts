@@ -6,7 +6,7 @@ import { MAX_BLOCK, MAX_CREDIT, MAX_DIGESTS } from './limits.js'
 /** SHA-256 of a block's ciphertext in hexadecimal: the digest of its CID. */
 export type BlockDigest = string
 
-/** What is said about blocks of one workspace (docs/protocol/7-exchange.md §3). */
+/** What is said about blocks of one workspace (PROTOCOL.md §7.3). */
 export interface DigestsMessage<T extends string> {
   type: T
   handle: WorkspaceHandle
