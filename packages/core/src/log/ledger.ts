@@ -380,6 +380,13 @@ export class Ledger {
     await this.#init.db.batch(this.#stateOps())
   }
 
+  /** The index turned out to be damaged: whoever opens it next rebuilds it. */
+  async condemn(failure: unknown): Promise<void> {
+    this.failure ??= failure
+    this.incomplete = true
+    await this.#init.db.batch(this.#stateOps())
+  }
+
   /** Takes up what the index holds. False when it is missing, damaged, of another version or unfinished. */
   async load(): Promise<boolean> {
     try {

@@ -477,6 +477,7 @@ class OpenLog implements WorkspaceLog {
       try {
         return await task()
       } catch (error) {
+        if (isIndexDamage(error)) await this.#ledger.condemn(error)
         if (this.#ledger.stale && this.#ledger.failure === undefined) await this.#rebuild()
         throw error
       }
@@ -488,6 +489,12 @@ const UNSTORED = { position: undefined, next: undefined }
 
 function empty(): ReceiveResult {
   return { applied: [], known: [], held: [], rejected: [], quarantined: [], forked: false }
+}
+
+/** A value of the index that does not decode, whichever layer says so. */
+function isIndexDamage(error: unknown): boolean {
+  const { code } = error as { code?: string }
+  return code === 'INDEX_CORRUPT' || code === 'LEVEL_DECODE_ERROR' || code === 'LEVEL_CORRUPTION'
 }
 
 function notFound(id: CommitId): PeerfoldError {

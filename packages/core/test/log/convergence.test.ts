@@ -147,6 +147,22 @@ describe('a crash at any write', () => {
     expect(Object.values(await again.state())).toEqual(['before', 'during'])
   })
 
+  test('an index that is found damaged while in use is rebuilt at the next opening', async () => {
+    const peer = await openPeer('a')
+    const first = await peer.say('one')
+    for (let i = 0; i < 3; i++) await peer.say('more')
+    const again = await peer.restart()
+    await again.db.put(`log/c/${first.id}`, Uint8Array.of(1, 2, 3))
+    const summary = new Map([[first.feed, { seq: 1, id: first.id }]])
+    await expect(again.log.missing(summary)[Symbol.asyncIterator]().next()).rejects.toMatchObject({
+      code: 'INDEX_CORRUPT',
+    })
+    const healed = await again.restart()
+    expect(healed.consumer.resets).toBe(1)
+    expect(await healed.state()).toEqual(await peer.state())
+    await healed.say('life goes on')
+  })
+
   test('rebuilds an index that is from the future, from another log, or damaged', async () => {
     const peer = await openPeer('a')
     await peer.say('one')
