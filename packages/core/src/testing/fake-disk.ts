@@ -1,4 +1,5 @@
 import { FileSystemError } from '../errors.js'
+import type { AbortOptions } from '../ports/abort.js'
 import type { DirectoryEntry, FileHandle, FileStat, FileSystem } from '../ports/file-system.js'
 
 /** A `FileSystem` in memory, whose every call can be made to fail, or to be the last. */
@@ -68,11 +69,17 @@ function openVolume(volume: Volume): FakeDisk {
       return openVolume(volume)
     },
     user: createUser(volume),
-    lstat: (path) => call('lstat', path, () => toStat(find(volume, path))),
-    readdir: (path) => call('readdir', path, () => list(volume, path)),
-    openRead: (path) => call('openRead', path, () => handleOf(openInode(volume, path), path)),
-    create: (path, mode) =>
-      call('create', path, () => handleOf(add(volume, path, newInode(volume, 'file', mode & ~0o022)), path)),
+    lstat: (path, options) => call('lstat', path, () => toStat(find(volume, path)), options),
+    readdir: (path, options) => call('readdir', path, () => list(volume, path), options),
+    openRead: (path, options) =>
+      call('openRead', path, () => handleOf(openInode(volume, path), path), options),
+    create: (path, mode, options) =>
+      call(
+        'create',
+        path,
+        () => handleOf(add(volume, path, newInode(volume, 'file', mode & ~0o022)), path),
+        options,
+      ),
     readlink: (path) =>
       call('readlink', path, () => {
         const inode = find(volume, path)
@@ -115,8 +122,14 @@ function openVolume(volume: Volume): FakeDisk {
   }
   return disk
 
-  async function call<T>(operation: string, path: string, action: () => T): Promise<T> {
+  async function call<T>(
+    operation: string,
+    path: string,
+    action: () => T,
+    options?: AbortOptions,
+  ): Promise<T> {
     await Promise.resolve()
+    options?.signal?.throwIfAborted()
     if (dead) throw new FileSystemError('EIO', path)
     disk.before(operation, path)
     if (dead) throw new FileSystemError('EIO', path)
