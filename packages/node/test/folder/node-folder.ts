@@ -1,7 +1,7 @@
 import * as fs from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { openFolder, type OpenFolderInit } from '../../../core/src/folder/open-folder.js'
+import { type OpenFolderInit, openFolder } from '../../../core/src/folder/open-folder.js'
 import type { FolderActivity, FolderSync } from '../../../core/src/folder/types.js'
 import { systemClock } from '../../../core/src/platform/system-clock.js'
 import { systemRandom } from '../../../core/src/platform/system-random.js'
