@@ -11,10 +11,17 @@ export function toHex(bytes: Uint8Array): string {
 
 /** @throws {RangeError} unless `text` is an even number of lower-case hexadecimal digits */
 export function fromHex(text: string): Uint8Array {
-  if (text.length % 2 !== 0 || !/^[0-9a-f]*$/.test(text)) throw new RangeError('not lower-case hexadecimal')
+  if (text.length % 2 !== 0) throw new RangeError('not lower-case hexadecimal')
   const bytes = new Uint8Array(text.length / 2)
-  for (let i = 0; i < bytes.length; i++) bytes[i] = Number.parseInt(text.slice(2 * i, 2 * i + 2), 16)
+  for (let i = 0; i < bytes.length; i++) bytes[i] = 16 * hexDigit(text, 2 * i) + hexDigit(text, 2 * i + 1)
   return bytes
+}
+
+function hexDigit(text: string, at: number): number {
+  const code = text.charCodeAt(at)
+  if (code >= 0x30 && code <= 0x39) return code - 0x30
+  if (code >= 0x61 && code <= 0x66) return code - 0x57
+  throw new RangeError('not lower-case hexadecimal')
 }
 
 export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
