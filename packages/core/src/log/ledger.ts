@@ -85,6 +85,8 @@ export class Ledger {
   rejudge = false
   /** Commits lie in the log unread: the index does not stand for it. */
   incomplete = false
+  /** A record that the index points to cannot be read any more. */
+  damaged = false
   /** What broke off between log and index: consumer and index are apart until they are opened anew. */
   failure: unknown
 
@@ -364,7 +366,7 @@ export class Ledger {
     const { last } = this
     const value = encodeCbor([
       VERSION,
-      this.stale || this.incomplete || this.position === undefined ? null : this.position,
+      this.stale || this.incomplete || this.damaged || this.position === undefined ? null : this.position,
       last === undefined ? null : [last.position, fromHex(last.id)],
       [...this.heads].map(fromHex),
       this.stamp,
@@ -383,7 +385,12 @@ export class Ledger {
   /** The index turned out to be damaged: whoever opens it next rebuilds it. */
   async condemn(failure: unknown): Promise<void> {
     this.failure ??= failure
-    this.incomplete = true
+    await this.noteDamage()
+  }
+
+  /** The log is damaged where the index thinks it sound: the next opening rebuilds, so that peers are asked for what is gone. */
+  async noteDamage(): Promise<void> {
+    this.damaged = true
     await this.#init.db.batch(this.#stateOps())
   }
 
@@ -440,6 +447,7 @@ export class Ledger {
     this.last = undefined
     this.renamed = false
     this.rejudge = false
+    this.damaged = false
   }
 }
 

@@ -225,9 +225,22 @@ class OpenLog implements WorkspaceLog {
     const positions = await this.#exclusive(() => missingPositions(this.#ledger, summary), options)
     for (const position of positions) {
       this.#assertOpen()
-      const { envelope } = await readEnvelope(this.#init.store, position, options?.signal)
+      const envelope = await this.#tryRead(position, options)
+      if (envelope === undefined) continue
       const [sealed] = await identify(this.#init.crypto, [decodeEnvelope(envelope)])
       yield { id: (sealed as Sealed).id, envelope }
+    }
+  }
+
+  /** A commit of the own log; undefined, with a warning, when its record is damaged: others can still be had. */
+  async #tryRead(position: LogPosition, options?: AbortOptions): Promise<Uint8Array | undefined> {
+    try {
+      return (await readEnvelope(this.#init.store, position, options?.signal)).envelope
+    } catch (error) {
+      if (!isPeerfoldError(error, 'LOG_CORRUPT')) throw error
+      this.#warn(error)
+      await this.#exclusive(() => this.#ledger.noteDamage())
+      return undefined
     }
   }
 
