@@ -1,3 +1,3 @@
 /** The libp2p adapter of the `Network` port, for platform packages: they add transports and discovery. */
 export { type CreateNetworkInit, createNetwork, type NetworkPlatform } from './create-network.js'
-export { peerIdFromPublicKey, privateKeyFromSeed, publicKeyFromPeerId } from './peer-id.js'
+export { privateKeyFromSeed } from './private-key.js'

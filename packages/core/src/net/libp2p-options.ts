@@ -4,7 +4,7 @@ import { type KadDHT, kadDHT, passthroughMapper } from '@libp2p/kad-dht'
 import { type Ping, ping } from '@libp2p/ping'
 import { yamux } from '@libp2p/yamux'
 import type { Libp2pOptions } from 'libp2p'
-import { privateKeyFromSeed } from './peer-id.js'
+import { privateKeyFromSeed } from './private-key.js'
 
 const MIB = 1024 * 1024
 
