@@ -91,7 +91,7 @@ export class Channel<M> {
       (source) => lengthPrefixed.decode(source, { onLength: (length) => this.#checkLength(length) }),
     )
     try {
-      for await (const frame of frames) yield this.#init.decode(frame.subarray())
+      for await (const frame of frames) yield this.#init.decode(plain(frame.subarray()))
     } catch (error) {
       throw this.#failure ?? framingError(error)
     }
@@ -130,6 +130,11 @@ export class Channel<M> {
     for (const { failed } of this.#queue.splice(0)) failed(this.#failure)
     this.#queued = 0
   }
+}
+
+/** Node's Buffers share memory where plain arrays copy: one commit cut from such a frame would keep all of it alive. */
+function plain(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
 /** it-length-prefixed throws errors of its own; those of the stream pass as they are. */

@@ -9,7 +9,7 @@ import { MAX_FRAME_BYTES } from './limits.js'
 import type { Message, MessageOf } from './messages.js'
 import type { SyncAuthority } from './types.js'
 
-/** Versions of the protocol that this code speaks (PROTOCOL.md §6.6). */
+/** Versions of the protocol that this code speaks (PROTOCOL.md §6, Versioning). */
 export const VERSIONS = [1]
 /** For each step of a handshake. */
 export const STEP_MS = 10_000

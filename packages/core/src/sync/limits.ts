@@ -7,8 +7,6 @@ export const MIB = 1024 * 1024
 export const MAX_HELLO_BYTES = 512 * KIB
 /** Largest frame of an admitted peer. */
 export const MAX_FRAME_BYTES = 2 * MIB
-/** A sealed commit as it travels (PROTOCOL.md §4), its clear header included. */
-export const MAX_ENVELOPE_BYTES = 300 * KIB
 /** Cost of all commits in one message. One commit may always travel. */
 export const MAX_BATCH_COST = 512 * KIB
 /** Cost that may be under way to one peer, unacknowledged. */

@@ -1,3 +1,4 @@
+import { MAX_ENVELOPE_BYTES } from '../log/limits.js'
 import { bool, bytes, type Decoded, id, integer, list, optional, record, text } from './codec.js'
 import {
   KIB,
@@ -7,7 +8,6 @@ import {
   MAX_BATCHES,
   MAX_ENTRIES,
   MAX_ENTRY_BYTES,
-  MAX_ENVELOPE_BYTES,
   MAX_FRAME_BYTES,
   MAX_GRANT_BYTES,
   MAX_GRANTS,

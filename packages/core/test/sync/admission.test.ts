@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { encodeCbor } from '../../src/encoding/cbor.js'
 import type { ErrorCode } from '../../src/errors.js'
+import { MAX_ENVELOPE_BYTES } from '../../src/log/limits.js'
 import type { Network } from '../../src/ports/network.js'
-import { CREDIT, MAX_ENVELOPE_BYTES } from '../../src/sync/limits.js'
+import { CREDIT } from '../../src/sync/limits.js'
 import { encodeMessage, type Message } from '../../src/sync/messages.js'
 import { createManualClock, type ManualClock } from '../../src/testing/manual-clock.js'
 import { asLog, createFakeLog, type FakeLog } from './fake-log.js'
@@ -229,7 +230,7 @@ describe('an admitted peer that breaks the protocol', () => {
         await raw.send(commits(batch, [envelope(MAX_ENVELOPE_BYTES)])).catch(() => {})
       }
     },
-    'sends a batch beyond the limit': (raw) => raw.send(commits(1, [envelope(300_000), envelope(300_000)])),
+    'sends a batch beyond the limit': (raw) => raw.send(commits(1, [envelope(262_000), envelope(262_144)])),
     'reports feeds out of order': (raw) => {
       const body = {
         handle: new Uint8Array(32),
