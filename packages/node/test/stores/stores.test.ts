@@ -69,7 +69,7 @@ describe('LevelDB', () => {
     const directory = await temporary()
     const db = await openKeyValue(directory)
     await db.put('k', randomBytes(3000))
-    await db.compactRange('a', 'z')
+    await (db as unknown as { compactRange(from: string, to: string): Promise<void> }).compactRange('a', 'z')
     await db.close()
     const table = (await readdir(directory)).find((file) => file.endsWith('.ldb')) as string
     const handle = await open(join(directory, table), 'r+')
