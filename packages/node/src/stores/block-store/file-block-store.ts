@@ -38,7 +38,7 @@ const SEGMENTS = 'segments'
 
 /**
  * Opens the block store that lies in a directory, making it when it is missing: large blocks as files, small ones in segments
- * (PROTOCOL.md §8.3). One process at a time.
+ * (PROTOCOL.md §8.5). One process at a time.
  *
  * @throws {PeerfoldError} `HOME_LOCKED` when another process has it open; `STORE_FULL`, `IO_FAILED`
  *

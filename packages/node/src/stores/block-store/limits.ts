@@ -1,4 +1,4 @@
-/** Blocks smaller than this lie in segments, larger ones in files of their own (PROTOCOL.md §8.3). */
+/** Blocks smaller than this lie in segments, larger ones in files of their own (PROTOCOL.md §8.5). */
 export const SMALL_BELOW = 32 * 1024
 
 /** A segment takes no more records beyond this. */

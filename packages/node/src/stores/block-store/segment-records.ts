@@ -3,7 +3,7 @@ import { decodeFrame, encodeFrame, FRAME_HEAD, findFrame, frameLength } from '..
 import { SMALL_BELOW } from './limits.js'
 
 /**
- * Segments of small blocks (PROTOCOL.md §8.3): a header, `PFBLK` 0 0 and version 1, then frames as in the log. A frame's record is its kind
+ * Segments of small blocks (PROTOCOL.md §8.5): a header, `PFBLK` 0 0 and version 1, then frames as in the log. A frame's record is its kind
  * (1 block, 2 tombstone), the block's digest, and the block.
  */
 export const SEGMENT_HEADER = Uint8Array.of(0x50, 0x46, 0x42, 0x4c, 0x4b, 0, 0, 1)
