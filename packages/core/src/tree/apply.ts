@@ -27,17 +27,31 @@ export async function applyCommit(
   const before = await rows.get(keys.meta)
   const meta = { ...(before ?? EMPTY_META) }
   meta.ordinal++
-  writeCommit(rows, meta.ordinal, commit, past, writers)
-  for (const part of scanned.shards) await writeShard(rows, meta.ordinal, commit.writer, part)
+  await writeHistory(rows, meta.ordinal, commit, past, scanned, writers)
   const changes = new Map<ItemId, Heads>()
   for (const [item, change] of scanned.items) {
     const state = await rows.get(keys.item(item))
     changes.set(item, headsAfter(state, change, meta.ordinal, commit.writer))
-    const content = changes.get(item)!.contents.find(({ ordinal }) => ordinal === meta.ordinal)
-    if (content) rows.put(keys.version(item, content.stamp, content.writer), content)
   }
   await integrate(rows, meta, changes)
   rows.put(keys.meta, meta, before)
+}
+
+/** What is kept of a commit for ever, whatever the fold makes of it. */
+export async function writeHistory(
+  rows: RowDraft,
+  ordinal: Ordinal,
+  commit: Commit,
+  past: CausalPast,
+  scanned: ScannedCommit,
+  writers: ReadonlyMap<WriterId, WriterRow>,
+): Promise<void> {
+  writeCommit(rows, ordinal, commit, past, writers)
+  for (const part of scanned.shards) await writeShard(rows, ordinal, commit.writer, part)
+  for (const [item, { content }] of scanned.items) {
+    if (content)
+      rows.put(keys.version(item, commit.stamp, commit.writer), toContent(content, ordinal, commit.writer))
+  }
 }
 
 function writeCommit(
@@ -53,7 +67,7 @@ function writeCommit(
   rows.put(keys.writer(writer), { device, first: known?.first ?? seq, seq }, known)
 }
 
-export async function writeShard(
+async function writeShard(
   rows: RowDraft,
   ordinal: Ordinal,
   writer: WriterId,

@@ -25,6 +25,8 @@ export interface TransactionInit {
   shards: number
   stamp: number
   writer: WriterId
+  /** Told of each draft. */
+  drafted(draft: CommitDraft): void
 }
 
 type Changes = Map<ItemId, ItemChange>
@@ -264,7 +266,9 @@ export class Transaction implements TreeTransaction {
     for (const { place, content, purge } of this.#pending.values()) {
       for (const scanned of [place, content, purge]) if (scanned) records.push(scanned)
     }
-    return this.#slots.draft(records)
+    const draft = this.#slots.draft(records)
+    if (draft) this.#init.drafted(draft)
+    return draft
   }
 
   /** Takes what operations say into the pending records, and the index with them. */

@@ -1,11 +1,12 @@
 import { Emitter } from '../async/emitter.js'
+import { equalBytes } from '../encoding/bytes.js'
 import { PeerfoldError } from '../errors.js'
-import type { CausalPast, Commit, IndexBatch } from '../log/types.js'
+import type { CausalPast, Commit, CommitDraft, IndexBatch, ShardUpdate } from '../log/types.js'
 import type { AbortOptions } from '../ports/abort.js'
 import type { Clock } from '../ports/clock.js'
 import type { CommitId, DeviceId, ItemId, RecordId, WorkspaceId, WriterId } from '../ports/ids.js'
 import type { KeyValue } from '../ports/key-value.js'
-import { applyCommit } from './apply.js'
+import { applyCommit, writeHistory } from './apply.js'
 import { changesOf } from './changes.js'
 import { readEntry, toVersion } from './entry.js'
 import { findVersion, listRemoved, listVersions } from './history.js'
@@ -79,6 +80,8 @@ export class MergedIndex implements Tree {
   #meta: Meta = EMPTY_META
   /** Applied, but not known to be written yet. */
   #pending: Pending | undefined
+  /** The last draft of a transaction: its rows are those that its commit leads to. */
+  #draft: Draft | undefined
   #scanned: { commit: CommitId; scanned: ScannedCommit } | undefined
   #listeners = 0
   #rebuilding = false
@@ -122,8 +125,9 @@ export class MergedIndex implements Tree {
     if (this.#scanned?.commit !== commit.id) await this.check(commit, past)
     const { scanned } = this.#scanned!
     this.#scanned = undefined
-    const rows = new RowDraft(this.#store, this.#below())
-    await applyCommit(rows, commit, past, scanned, this.#writers)
+    const rows = (await this.#adopt(commit, past, scanned)) ?? new RowDraft(this.#store, this.#below())
+    if (rows !== this.#draft?.rows) await applyCommit(rows, commit, past, scanned, this.#writers)
+    this.#draft = undefined
     rows.write(batch)
     const pending = this.#openPending()
     const heard = this.#listeners > 0 && !this.#rebuilding
@@ -131,6 +135,23 @@ export class MergedIndex implements Tree {
     this.#take(rows, pending)
     pending.commits.set(commit.id, { changes, ordinal: this.#meta.ordinal })
     this.#writers.set(commit.writer, rows.changes.get(keys.writer(commit.writer)) as WriterRow)
+  }
+
+  /** An own commit was folded while it was drafted: its rows are taken over, unless anything came between. */
+  async #adopt(commit: Commit, past: CausalPast, scanned: ScannedCommit): Promise<RowDraft | undefined> {
+    const draft = this.#draft
+    if (draft === undefined || draft.ordinal !== this.#meta.ordinal + 1) return undefined
+    if (draft.writer !== commit.writer || draft.stamp !== commit.stamp) return undefined
+    if (draft.updates.length !== commit.updates.length) return undefined
+    for (const [i, { shard, update }] of commit.updates.entries()) {
+      const own = draft.updates[i]!
+      if (own.shard !== shard || !equalBytes(own.update, update)) return undefined
+    }
+    // Rows of removed items are sorted by the commit's time, which its transaction could only guess.
+    for (const key of draft.rows.changes.keys())
+      if (key.startsWith('t/') && draft.time !== commit.time) return undefined
+    await writeHistory(draft.rows, draft.ordinal, commit, past, scanned, this.#writers)
+    return draft.rows
   }
 
   #take(rows: RowDraft, pending: Pending): void {
@@ -166,6 +187,7 @@ export class MergedIndex implements Tree {
   async reset(): Promise<void> {
     this.#rebuilding = true
     this.#pending = undefined
+    this.#draft = undefined
     this.#scanned = undefined
     this.#meta = EMPTY_META
     this.#writers.clear()
@@ -183,9 +205,14 @@ export class MergedIndex implements Tree {
     const { workspace, shards, clock } = this.#init
     const rows = new RowDraft(this.#store, this.#below())
     const meta = { ...this.#meta, ordinal: this.#meta.ordinal + 1 }
+    const { ordinal } = meta
+    const time = clock.now()
     rows.put(keys.meta, meta, this.#meta)
-    rows.put(keys.commit(meta.ordinal), { id: '', writer, seq, stamp, time: clock.now(), behind: [] })
-    return new Transaction({ rows, meta, workspace, shards, stamp, writer })
+    rows.put(keys.commit(ordinal), { id: '', writer, seq, stamp, time, behind: [] })
+    const drafted = ({ updates }: CommitDraft) => {
+      this.#draft = { rows, ordinal, writer, stamp, time, updates }
+    }
+    return new Transaction({ rows, meta, workspace, shards, stamp, writer, drafted })
   }
 
   // Reading
@@ -299,6 +326,15 @@ export class MergedIndex implements Tree {
       this.#readers.delete(layers)
     }
   }
+}
+
+interface Draft {
+  rows: RowDraft
+  ordinal: Ordinal
+  writer: WriterId
+  stamp: number
+  time: number
+  updates: ShardUpdate[]
 }
 
 interface Pending {
