@@ -10,11 +10,15 @@ export class Credit {
   #outstanding = 0
   #last = 0
 
-  /** Waits for room; resolves with the number of the new batch. */
-  async take(cost: number, options?: AbortOptions): Promise<number> {
+  /** Waits for room and takes it. */
+  async take(cost: number, options?: AbortOptions): Promise<void> {
     while (this.#outstanding > 0 && this.#outstanding + cost > CREDIT) await this.#freed.wait(options)
     options?.signal?.throwIfAborted()
     this.#outstanding += cost
+  }
+
+  /** The number of a batch for which room was taken, at the moment it is sent: numbers grow in the order of sending. */
+  number(cost: number): number {
     this.#batches.set(++this.#last, cost)
     return this.#last
   }

@@ -124,7 +124,8 @@ export class Sender {
 
   async #send(envelopes: Uint8Array[], cost: number, signal: AbortSignal, want?: number): Promise<void> {
     const { handle, channel, credit, reporter } = this.#init
-    const batch = await credit.take(cost, { signal })
+    await credit.take(cost, { signal })
+    const batch = credit.number(cost)
     const report = want === undefined ? reporter.take() : undefined
     await channel.send({ type: 'commits', handle, batch, want, report, envelopes })
   }
