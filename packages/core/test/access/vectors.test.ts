@@ -16,7 +16,7 @@ import { fromHex, toHex } from '../../src/encoding/bytes.js'
 import { encodeCbor } from '../../src/encoding/cbor.js'
 import { crypto, merged } from './fixtures.js'
 
-/** `npx vitest run -u packages/core/test/access/vectors.test.ts` writes them anew: a change here is a change of the protocol. */
+/** `npx vitest run packages/core/test/access/vectors.test.ts -u` writes them anew: a change here is a change of the protocol. */
 test('docs/protocol/vectors/access.json is what this code makes', async () => {
   const of = (byte: number, length = 32) => new Uint8Array(length).fill(byte)
   const random = (byte: number) => ({ bytes: (length: number) => of(byte, length) })

@@ -392,8 +392,8 @@ describe('verdicts are the same on every replica', () => {
     for (let step = 0; step < 24; step++) {
       const one = random.pick(models)
       const roll = random.integer(20)
-      if (roll < 9) await one.write().catch(ignoreMissingKey)
-      else if (roll < 16) {
+      if (roll < 7) await one.write().catch(ignoreMissingKey)
+      else if (roll < 13) {
         const other = random.pick(models)
         const identity = [...other.identity.entries.values()].map(({ bytes }) => bytes)
         one.identity = await merged(one.identity, ...identity)
