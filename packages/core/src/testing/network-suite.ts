@@ -158,7 +158,7 @@ export function networkSuite(
     test(
       'hold the sender back while nobody reads, then lose nothing',
       connected(async (a, b) => {
-        const total = 64 * MIB
+        const total = 40 * MIB
         const streams: NetworkStream[] = []
         b.handle(PROTOCOL, (stream) => void streams.push(stream))
         const progress = new Progress()
@@ -210,7 +210,7 @@ export function networkSuite(
           await stream.close()
         })
         const stream = await a.open(b.peer, PROTOCOL)
-        const filled = fill(stream, new Progress(), 32 * MIB)
+        const filled = fill(stream, new Progress(), 12 * MIB)
         assertEqual(await readText(stream), 'enough')
         await filled
       }),
@@ -377,9 +377,9 @@ export function networkSuite(
   })
 }
 
-/** Waits for a condition, at most ten seconds. */
+/** Waits for a condition, at most twenty seconds. */
 async function eventually(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
-  await withDeadline(systemClock, 10_000, what, async (signal) => {
+  await withDeadline(systemClock, 20_000, what, async (signal) => {
     while (!(await condition())) await systemClock.sleep(5, { signal })
   })
 }
