@@ -81,12 +81,15 @@ export function turboCommand(args) {
   return [join(root, 'node_modules', 'turbo', 'bin', 'turbo'), ...args]
 }
 
-function build() {
+/** @param {string | undefined} only */
+function build(only) {
   console.log('building what changed…')
   const packages = join(root, 'packages')
   for (const name of readdirSync(packages)) removeLeftovers(join(packages, name))
   const args = turboCommand(['run', 'build', '--output-logs=errors-only', '--log-prefix=none', '--ui=stream'])
-  mustRun('The build', process.execPath, args, turboEnv)
+  // Three dots: with what it depends on.
+  const filter = only === undefined ? [] : [`--filter=${only}...`]
+  mustRun('The build', process.execPath, [...args, ...filter], turboEnv)
 }
 
 /** @param {() => void} step */
@@ -99,14 +102,16 @@ function seconds(step) {
 /**
  * Brings a clone to where its programs run: installs what is missing, builds what changed. Quick when nothing is to do.
  * One process at a time; others wait.
+ *
+ * @param {{ only?: string }} [options] `only`: the package to build, with those that it depends on. Default: all
  */
-export async function bootstrap() {
+export async function bootstrap({ only } = {}) {
   /** @type {string[]} */
   const spent = []
   const total = performance.now()
   await withLock(join(root, '.cache', 'bootstrap.lock'), () => {
     if (!isInstalled()) spent.push(`install ${seconds(install).toFixed(1)} s`)
-    spent.push(`build ${seconds(build).toFixed(1)} s`)
+    spent.push(`build ${seconds(() => build(only)).toFixed(1)} s`)
   })
   console.log(`ready in ${((performance.now() - total) / 1000).toFixed(1)} s (${spent.join(', ')})`)
 }

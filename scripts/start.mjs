@@ -2,7 +2,7 @@
 import './check-node.mjs'
 
 const { bootstrap, root } = await import('./bootstrap.mjs')
-await bootstrap().catch((error) => {
+await bootstrap({ only: '@peerfold/node' }).catch((error) => {
   console.error(error.message)
   process.exit(1)
 })
