@@ -1,12 +1,11 @@
 import { hostname } from 'node:os'
 import { resolve } from 'node:path'
-import type { AbortOptions, Peerfold } from '@peerfold/core'
+import type { AbortOptions, Network, Peerfold } from '@peerfold/core'
 import { createPeerfold, systemClock, systemRandom } from '@peerfold/core/platform'
 import { locateDirectory } from './file-system/locate-directory.js'
 import { createNodeFileSystem } from './file-system/node-file-system.js'
 import { createNodeWatcher } from './file-system/node-watcher.js'
 import { openHome } from './home/open-home.js'
-import { createLibp2pNetwork } from './net/create-libp2p-network.js'
 import { createNodeCrypto } from './workers/node-crypto.js'
 
 export interface OpenPeerfoldOptions extends AbortOptions {
@@ -44,10 +43,7 @@ export async function openPeerfold(options: OpenPeerfoldOptions): Promise<Peerfo
         crypto,
         clock: systemClock,
         random: systemRandom,
-        network:
-          options.offline === true
-            ? undefined
-            : ({ peerSeed }) => createLibp2pNetwork({ peerSeed, ...pickNetwork(options) }),
+        network: options.offline === true ? undefined : ({ peerSeed }) => openNetwork(peerSeed, options),
         disk: {
           files: createNodeFileSystem(),
           watcher: createNodeWatcher(),
@@ -64,6 +60,8 @@ export async function openPeerfold(options: OpenPeerfoldOptions): Promise<Peerfo
   }
 }
 
-function pickNetwork({ listen, mdns }: OpenPeerfoldOptions): { listen?: string[]; mdns?: boolean } {
-  return { listen, mdns }
+/** libp2p is most of what there is to load, and a device that stays offline does not need it. */
+async function openNetwork(peerSeed: Uint8Array, { listen, mdns }: OpenPeerfoldOptions): Promise<Network> {
+  const { createLibp2pNetwork } = await import('./net/create-libp2p-network.js')
+  return await createLibp2pNetwork({ peerSeed, listen, mdns })
 }

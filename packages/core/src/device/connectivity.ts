@@ -1,5 +1,6 @@
 import { Invitations } from '../access/invitations.js'
 import type { DeviceCertificate } from '../access/types.js'
+import { raceSignal, withDeadline } from '../async/deadline.js'
 import { Emitter } from '../async/emitter.js'
 import { decodeCbor, encodeCbor } from '../encoding/cbor.js'
 import { createExchange } from '../exchange/exchange.js'
@@ -7,7 +8,7 @@ import type { Exchange } from '../exchange/types.js'
 import type { AbortOptions } from '../ports/abort.js'
 import type { Clock } from '../ports/clock.js'
 import type { Crypto } from '../ports/crypto.js'
-import type { Network } from '../ports/network.js'
+import type { Network, PeerId } from '../ports/network.js'
 import type { Random } from '../ports/random.js'
 import type { AddressStore } from '../sync/addresses.js'
 import { createDialer, type Dialer } from '../sync/dialer.js'
@@ -29,6 +30,8 @@ export interface ConnectivityInit {
   discoveryKeys(): Uint8Array[]
 }
 
+const MEET_MS = 10_000
+
 interface ConnectivityEvents {
   paired: (certificate: DeviceCertificate, ticket: string) => void
 }
@@ -44,6 +47,8 @@ export class Connectivity {
   readonly #events = new Emitter<ConnectivityEvents>()
   #stopPairing: () => Promise<void> = async () => {}
   #stops: Array<() => void> = []
+  /** Peers that a ticket named: devices of this user, says the person, whose certificates are not here yet. */
+  readonly #introduced = new Set<PeerId>()
   #started = false
 
   constructor(init: ConnectivityInit) {
@@ -65,7 +70,7 @@ export class Connectivity {
       authority,
       clock,
       random,
-      wanted: (peer) => identity.byPeer(peer)?.state === 'active',
+      wanted: (peer) => identity.byPeer(peer)?.state === 'active' || this.#introduced.has(peer),
       onAuthorized: (peer, handles) => {
         if (handles.size === 0) this.exchange.revoke(peer)
         else this.exchange.authorize(peer, handles)
@@ -101,6 +106,33 @@ export class Connectivity {
     ]
     await this.sync.start()
     await this.dialer.start()
+  }
+
+  /**
+   * Meets a device of the same user that this one knows nothing of, as after recovery. Both show their certificates; the other's grants come with
+   * the session.
+   *
+   * @throws {PeerfoldError} `DIAL_FAILED`, `UNAUTHORIZED` and the like when the two are not of one user, `TIMEOUT`
+   */
+  async introduce(peer: PeerId, addresses: readonly string[], options?: AbortOptions): Promise<void> {
+    this.#introduced.add(peer)
+    let stops: Array<() => void> = []
+    const met = new Promise<void>((resolve, reject) => {
+      stops = [
+        this.sync.on('open', (opened) => opened.peer === peer && resolve()),
+        this.sync.on('refused', (refused, reason) => refused === peer && reject(reason)),
+      ]
+    })
+    met.catch(() => {})
+    try {
+      await this.network.dial({ peer, addresses }, options)
+      const wait = (signal: AbortSignal) => raceSignal(met, signal)
+      await withDeadline(this.#init.clock, MEET_MS, 'meeting the other device', wait, options)
+      this.dialer.learn(peer, addresses)
+    } finally {
+      for (const stop of stops) stop()
+      this.#introduced.delete(peer)
+    }
   }
 
   async close(): Promise<void> {

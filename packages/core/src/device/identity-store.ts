@@ -120,6 +120,7 @@ export class IdentityStore {
 
   /** @throws {PeerfoldError} `PHRASE_INVALID`, `IDENTITY_EXISTS` */
   async recover(phrase: string, name: string, options?: AbortOptions): Promise<void> {
+    this.throwIfExists()
     await this.#begin(rootSecrets(parsePhrase(phrase)), name, options)
   }
 

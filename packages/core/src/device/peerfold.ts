@@ -1,7 +1,14 @@
-import { checkExpiry, decodeTicket, encodeTicket, encodeTicketLink, ticketId } from '../access/ticket.js'
+import {
+  checkExpiry,
+  decodeTicket,
+  encodeTicket,
+  encodeTicketLink,
+  type Ticket,
+  ticketId,
+} from '../access/ticket.js'
 import type { DeviceInfo, DeviceListing, IdentityOptions, Invite, Peerfold, Status } from '../api.js'
-import { raceSignal } from '../async/deadline.js'
-import { PeerfoldError } from '../errors.js'
+import { raceSignal, withDeadline } from '../async/deadline.js'
+import { isPeerfoldError, PeerfoldError } from '../errors.js'
 import type { FolderActivity, FolderSync } from '../folder/types.js'
 import type { AbortOptions } from '../ports/abort.js'
 import type { DeviceId, WorkspaceId } from '../ports/ids.js'
@@ -48,6 +55,10 @@ export async function createPeerfold(
     throw error
   }
 }
+
+/** How long a recovered device waits to be handed the first workspace. */
+const GRANT_MS = 5000
+const GRANT_LOOK_MS = 50
 
 class Device implements Peerfold {
   readonly #components: PeerfoldComponents
@@ -271,19 +282,39 @@ class Device implements Peerfold {
 
   async #join(text: string, { name = this.#name, signal }: IdentityOptions = {}): Promise<Workspace[]> {
     const ticket = decodeTicket(text)
-    this.#identity.throwIfExists()
+    checkExpiry(ticket, this.#components.clock.now())
+    if (this.#identity.hasIdentity) await this.#introduce(ticket, { signal })
+    else await this.#pair(ticket, name, { signal })
+    return this.#workspaces.all().map((workspace) => workspace.openFacade())
+  }
+
+  async #pair(ticket: Ticket, name: string, options: AbortOptions): Promise<void> {
     const { network, dialer } = this.#online()
     const { clock, crypto } = this.#components
-    checkExpiry(ticket, clock.now())
     const store = async ({ entries, grants }: { entries: Uint8Array[]; grants: Uint8Array[] }) => {
       await this.#identity.adopt(ticket.user, entries)
       const inviter = this.#identity.byPeer(ticket.inviter)
       if (inviter !== undefined) await this.#workspaces.accept(inviter.certificate, grants)
     }
-    await pair({ network, clock, crypto, ticket, secrets: this.#identity.secrets, name, store }, { signal })
-    await this.#begin({ signal })
+    await pair({ network, clock, crypto, ticket, secrets: this.#identity.secrets, name, store }, options)
+    await this.#begin(options)
     dialer.learn(ticket.inviter, ticket.addresses)
-    return this.#workspaces.all().map((workspace) => workspace.openFacade())
+  }
+
+  /** A recovered device is certified by the phrase already: the ticket only shows the way. */
+  async #introduce(ticket: Ticket, options: AbortOptions): Promise<void> {
+    if (ticket.user !== this.#identity.user) this.#identity.throwIfExists()
+    await this.#online().introduce(ticket.inviter, ticket.addresses, options)
+    const granted = async (signal: AbortSignal) => {
+      while (this.#workspaces.all().length === 0)
+        await this.#components.clock.sleep(GRANT_LOOK_MS, { signal })
+    }
+    // A user without any workspace has none to grant.
+    await withDeadline(this.#components.clock, GRANT_MS, 'waiting for workspaces', granted, options).catch(
+      (error: unknown) => {
+        if (!isPeerfoldError(error, 'TIMEOUT')) throw error
+      },
+    )
   }
 
   #listDevices(): DeviceListing[] {

@@ -57,6 +57,8 @@ export class MemoryHome implements Home {
 export interface TestPeers extends AsyncDisposable {
   readonly hub: MemoryHub
   readonly devices: Peerfold[]
+  /** One more device, of no user yet. */
+  add(): Promise<Peerfold>
   /** Closes a device and opens it again over what it had stored. */
   restart(index: number): Promise<Peerfold>
   homeOf(index: number): MemoryHome
@@ -92,7 +94,13 @@ export async function createTestPeers(
   const open = (index: number) =>
     openTestDevice({ hub, home: homes[index] as MemoryHome, clock, random, name: `device ${index + 1}` })
   const devices: Peerfold[] = []
-  for (let index = 0; index < count; index++) devices.push(await open(index))
+  const add = async (): Promise<Peerfold> => {
+    if (homes.length === devices.length) homes.push(new MemoryHome(random))
+    const device = await open(devices.length)
+    devices.push(device)
+    return device
+  }
+  for (let index = 0; index < count; index++) await add()
   const [first, ...others] = devices
   if (first !== undefined) await first.identity.create()
   for (const other of others) {
@@ -102,6 +110,7 @@ export async function createTestPeers(
   return {
     hub,
     devices,
+    add,
     homeOf: (index) => homes[index] as MemoryHome,
     restart: async (index) => {
       await devices[index]?.close()

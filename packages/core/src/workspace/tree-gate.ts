@@ -32,6 +32,7 @@ export class TreeGate implements TreeReader {
 
   /** Resolves when the tree is whole. */
   async whole(options?: AbortOptions): Promise<void> {
+    options?.signal?.throwIfAborted()
     while (this.#closed !== undefined) await raceSignal(this.#closed.opened, options?.signal)
   }
 

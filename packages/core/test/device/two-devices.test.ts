@@ -20,6 +20,7 @@ describe('two devices of one user', () => {
     await same.write('today/a.txt', 'hello again')
     await desktop.settled()
     expect(await notes.read('today/a.txt').text()).toBe('hello again')
+    await laptop.settled()
     expect(laptop.status.value.workspaces[0]).toMatchObject({ state: 'synced', copies: { min: 2 }, files: 1 })
   })
 

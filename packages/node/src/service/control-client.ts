@@ -16,7 +16,9 @@ export async function connectControl(path: string): Promise<ServiceCaller | unde
     return caller
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code
-    if (code === 'ENOENT' || code === 'ECONNREFUSED') return undefined
+    // Nobody listens, or there is no such home yet: opening it says what is wrong.
+    if (code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'ENOTDIR' || code === 'EACCES')
+      return undefined
     throw error
   }
 }

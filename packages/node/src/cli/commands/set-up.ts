@@ -23,7 +23,7 @@ export function addSetUpCommands(program: Command, context: CommandContext): voi
       if (context.json) context.printJson(result)
       else
         context.print(
-          `This device is now ${result.device.name}. Run \`peerfold start\` to find your other devices.`,
+          `This device is now ${result.device.name}. Run \`peerfold invite\` on another of your devices and \`peerfold join TICKET\` here.`,
         )
     })
   program
