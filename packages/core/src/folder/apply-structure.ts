@@ -318,35 +318,40 @@ class ApplyRun {
     return 'done'
   }
 
-  /** Moves that wait for each other: one takes another name until its place is free. */
+  /**
+   * Moves that wait for each other, for a folder to go that they have to leave first, or for one to be made where they lie: one takes another name
+   * until its place is free.
+   */
   async #breakCircle(): Promise<boolean> {
-    const moving = new Map(
-      this.#pending.filter((action) => action.do === 'move').map((action) => [action.item, action]),
-    )
-    for (const action of moving.values()) {
-      const entry = this.folder.merged.get(action.item)
+    const pending = new Map(this.#pending.map((action) => [action.item, action.do]))
+    for (const { item, do: what } of this.#pending) {
+      const entry = what === 'move' || what === 'mkdir' ? this.folder.merged.get(item) : undefined
       const to = entry && targetOf(this.folder, entry)
       const occupant = to === undefined ? undefined : this.folder.synced.at(to)
-      if (occupant === undefined || !moving.has(occupant) || occupant === action.item) continue
-      await this.#stepAside(occupant)
+      if (to === undefined || occupant === undefined || occupant === item) continue
+      const inside = isWithin(this.folder.synced.path(item) ?? '', to)
+      if (pending.get(occupant) === 'move') await this.#stepAside(occupant, parentPath(to))
+      else if (pending.get(occupant) === 'remove' && inside) await this.#stepAside(item, parentPath(to))
+      else continue
       return true
     }
     return false
   }
 
-  async #stepAside(item: ItemId): Promise<void> {
+  async #stepAside(item: ItemId, directory: string): Promise<void> {
     const { folder } = this
     const from = folder.synced.path(item)!
-    const siblings = diskAt(folder, parentPath(from))?.listing?.children
+    const siblings = diskAt(folder, directory)?.listing?.children
     let name = baseName(from)
     for (let n = 2; siblings?.has(name); n++)
       name = withSuffix(baseName(from), ` (${n})`, folder.names.maxBytes)
     const old = folder.synced.get(item)!
-    const intent = this.#announceMove(item, from, joinPath(parentPath(from), name), old)
+    const place = { parent: folder.synced.at(directory)!, name: old.name }
+    const intent = this.#announceMove(item, from, joinPath(directory, name), place)
     await folder.journal.flush(folder.synced)
     try {
       await this.#moveTo(item, from, intent.path)
-      folder.synced.put({ ...folder.synced.get(item)!, diskName: name })
+      folder.synced.put({ ...folder.synced.get(item)!, ...place, diskName: name })
     } finally {
       folder.journal.endIntent(intent.id)
     }

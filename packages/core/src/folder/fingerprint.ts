@@ -45,9 +45,10 @@ export function inodeKey(print: Fingerprint): string {
 
 const MILLISECOND = 1_000_000n
 
-/** Modification time as versions carry it: whole milliseconds, never negative. */
+/** Modification time as versions carry it: whole milliseconds, rounded down. */
 export function mtimeOf(print: Fingerprint): number {
-  return print.mtimeNs < 0n ? 0 : Number(print.mtimeNs / MILLISECOND)
+  const whole = Number(print.mtimeNs / MILLISECOND)
+  return print.mtimeNs % MILLISECOND < 0n ? whole - 1 : whole
 }
 
 /** Whether the owner may execute it. */

@@ -112,6 +112,21 @@ describe('what others do reaches the disk', () => {
     expect(b.onDisk()).toEqual({ a: 'was b', b: 'was a' })
   })
 
+  test('a file takes the place of the folder it lay in, and the other way round', async () => {
+    const b = await bench()
+    await b.remote('folder/file', 'f')
+    await b.remote('x', 'x')
+    await b.settle()
+    await b.remoteMove('folder/file', 't')
+    await b.remoteRemove('folder')
+    await b.remoteMove('t', 'folder')
+    await b.remoteMove('x', 'y')
+    await b.remoteFolder('x')
+    await b.remoteMove('y', 'x/x')
+    await b.settle()
+    expect(b.onDisk()).toEqual({ folder: 'f', x: '/', 'x/x': 'x' })
+  })
+
   test('a removed file lies in the trash', async () => {
     const b = await bench()
     await b.remote('a', 'precious')

@@ -19,7 +19,7 @@ export const text = (value: string): Uint8Array => new TextEncoder().encode(valu
 const silent: Watcher = { async *watch() {} }
 
 /** Far from the disk's own times, and so fast that everything has rested by the next round. */
-function hurriedClock(): Clock {
+export function hurriedClock(): Clock {
   let time = 0
   return {
     now: () => 1_700_000_000_000 + time,
