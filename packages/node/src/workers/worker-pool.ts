@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { type AbortOptions, PeerfoldError } from '@peerfold/core'
 import type { CryptoOutcome, CryptoTask } from './crypto-runner.js'
@@ -60,6 +61,8 @@ export class WorkerPool {
         if (at >= 0) this.#queue.splice(at, 1)
         reject(signal?.reason)
       }
+      // Many jobs of one call listen to its one signal: no leak, so no warning.
+      if (signal !== undefined) setMaxListeners(0, signal)
       signal?.addEventListener('abort', abort, { once: true })
       this.#queue.push(job)
       this.#dispatch()
