@@ -286,9 +286,9 @@ export class FolderLoop implements FolderSync {
     const before = { wall: clock.now(), monotonic: clock.monotonic() }
     const woken = new AbortController()
     this.#wakeUp = () => woken.abort()
-    if (this.#woken) woken.abort()
-    const either = AbortSignal.any([signal, woken.signal])
-    await clock.sleep(ms ?? RESCAN_MS, { signal: either }).catch(() => undefined)
+    // Closing wakes, too: no signal that outlives this sleep is listened to.
+    if (this.#woken || signal.aborted) woken.abort()
+    await clock.sleep(ms ?? RESCAN_MS, { signal: woken.signal }).catch(() => undefined)
     this.#wakeUp = undefined
     if (this.#woken && this.#barriers.size === 0 && !signal.aborted)
       await clock.sleep(DEBOUNCE_MS, { signal }).catch(() => undefined)
