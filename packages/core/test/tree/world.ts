@@ -33,11 +33,11 @@ export interface Step {
 }
 
 const weights: Array<[Step['kind'], number]> = [
-  ['file', 4],
-  ['folder', 4],
+  ['file', 3],
+  ['folder', 5],
   ['edit', 4],
   ['stale', 2],
-  ['move', 7],
+  ['move', 10],
   ['rename', 2],
   ['remove', 4],
   ['reassert', 1],
@@ -52,7 +52,8 @@ export const stepArbitrary: fc.Arbitrary<Step> = fc.record({
   device: fc.nat(DEVICES - 1),
   a: fc.nat(30),
   b: fc.nat(30),
-  name: fc.nat(3),
+  // Few enough to collide, enough for most moves to find a free name.
+  name: fc.nat(5),
   joined: fc.integer({ min: 0, max: 4 }).map((n) => n === 0),
 })
 
@@ -69,6 +70,8 @@ export class World {
   readonly replicas: Replica[] = []
   readonly records = new Records()
   readonly deletions: Deletion[] = []
+  /** How often histories came upon what is rare, so that a campaign can say that it did. */
+  static readonly met = { displaced: 0, ghosts: 0, conflicts: 0, suffixed: 0 }
   readonly moments: Array<{ vector: Vector; shown: Map<ItemId, Shown> }> = []
   #label = 0
 
@@ -83,6 +86,19 @@ export class World {
     let time = 1_700_000_000_000 + skew * 86_400_000
     const now = () => (time += skew === 1 ? -1000 : 1000)
     return Replica.open({ writer, now, tree: { shards: SHARDS, cacheEntries: 64 } })
+  }
+
+  /** Folders and files that everyone has: what concurrent moves are made of. */
+  async share(): Promise<void> {
+    const [first] = this.replicas as [Replica]
+    const { sent } = await first.commit(async (tx) => {
+      for (const name of ['a', 'b', 'c', 'd']) {
+        const folder = await tx.makeFolder(ROOT_ITEM, name)
+        if (name > 'b') await tx.makeFile(folder.item, 'n0.txt', contentOf(name), META)
+      }
+    })
+    this.records.add(sent!)
+    for (const replica of this.replicas.slice(1)) await replica.pull(first)
   }
 
   async run(steps: readonly Step[]): Promise<void> {
@@ -256,6 +272,7 @@ export class World {
   async #checkIndex(replica: Replica): Promise<void> {
     const shown = await dump(replica.tree)
     expectSame(shown, await refold(replica.tree, SHARDS, this.records), 'incremental = full')
+    await this.#count(replica, shown)
     const heads = [...shown.values()].map(({ heads: all }) => all.length)
     const conflicts: string[] = []
     for await (const entry of replica.tree.conflicts()) conflicts.push(entry.item)
@@ -266,6 +283,15 @@ export class World {
       folders: items.filter(isFolder).length,
       conflicts: conflicts.length,
     })
+  }
+
+  async #count(replica: Replica, shown: Map<ItemId, Shown>): Promise<void> {
+    const { met } = World
+    if ((await replica.db.keys({ gt: 'tree/d/', lt: 'tree/d0', limit: 1 }).all()).length > 0) met.displaced++
+    const all = [...shown.values()]
+    if (all.some(({ ghost }) => ghost)) met.ghosts++
+    if (all.some(({ heads }) => heads.length > 1)) met.conflicts++
+    if (all.some(({ name, recordName }) => name !== recordName)) met.suffixed++
   }
 
   /** Everyone hears of everything; then what must be true at last. */
