@@ -30,7 +30,7 @@ const ipfsSuites = {
 }
 
 /** Projects do not inherit it. Generous: machines that test are busy. */
-const testTimeout = 30_000
+const testTimeout = 60_000
 
 export default defineConfig({
   test: {

@@ -16,5 +16,11 @@ export * from './memory-network.js'
 export * from './network-suite.js'
 export type * from './runner.js'
 export * from './seeded-random.js'
-export { createTestPeers, MemoryHome, type TestPeers, type TestPeersInit } from './test-peers.js'
+export {
+  createTestPeers,
+  type HomeStore,
+  MemoryHome,
+  type TestPeers,
+  type TestPeersInit,
+} from './test-peers.js'
 export { type WatcherFixture, watcherSuite } from './watcher-suite.js'

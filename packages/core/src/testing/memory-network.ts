@@ -43,6 +43,7 @@ export interface MemoryHub {
    * once or, when `silent`, hang with all that is under way until `heal`, as when a cable is pulled.
    */
   partition(groups: readonly (readonly PeerId[])[], options?: { silent?: boolean }): void
+  /** One world again. Each peer notices that its network changed. */
   heal(): void
   /** Loses the connection between two peers, who may dial again. */
   cut(a: PeerId, b: PeerId): void
@@ -84,6 +85,7 @@ class Hub implements MemoryHub {
   heal(): void {
     this.#groups = undefined
     this.#healed.wake()
+    for (const node of [...this.nodes.values()]) node.noticeNetwork()
   }
 
   cut(a: PeerId, b: PeerId): void {
@@ -265,6 +267,11 @@ class MemoryNetwork implements Network {
   /** The link to `peer` is gone. */
   forget(peer: PeerId): void {
     if (this.links.delete(peer)) this.#events.emit('disconnect', peer)
+  }
+
+  /** As when a cable is plugged in. */
+  noticeNetwork(): void {
+    this.#events.emit('addresses', this.addresses())
   }
 
   async #dialOne(address: string, expected: PeerId | undefined, options?: AbortOptions) {

@@ -11,35 +11,68 @@ import type { KeyValue } from '../ports/key-value.js'
 import type { LogStore } from '../ports/log-store.js'
 import type { Random } from '../ports/random.js'
 import { MemoryBlockStore } from './memory-block-store.js'
-import { createMemoryLogStore } from './memory-log-store.js'
+import { createMemoryLogStore, type MemoryLogStore } from './memory-log-store.js'
 import { createMemoryHub, createMemoryNetwork, type MemoryHub } from './memory-network.js'
 import { createSeededRandom } from './seeded-random.js'
+
+/** What a device keeps: the stores whose writes can be made to fail. */
+export type HomeStore = 'journal' | 'log' | 'blocks' | 'index'
+
+interface MemoryStores {
+  log: MemoryLogStore
+  blocks: MemoryBlockStore
+  index: KeyValue
+}
 
 /** A home that lives as long as its object: a device can be closed and opened again over it. */
 export class MemoryHome implements Home {
   readonly key: Uint8Array
-  #journal: LogStore | undefined
-  readonly #workspaces = new Map<string, WorkspaceStores>()
+  /**
+   * Called around each write to a store, when set. What it throws before one, the write fails with; after one (`done`), the write was made
+   * and its caller does not know.
+   */
+  onWrite: ((store: HomeStore, done: boolean) => void) | undefined
+  #journal = createMemoryLogStore()
+  #workspaces = new Map<string, MemoryStores>()
 
   constructor(random: Random) {
     this.key = random.bytes(32)
   }
 
   async journal(): Promise<LogStore> {
-    this.#journal ??= createMemoryLogStore()
-    return staysOpen(this.#journal)
+    return this.#lend('journal', this.#journal)
   }
 
   async workspace(id: string): Promise<WorkspaceStores> {
+    const stores = this.stores(id)
+    return {
+      log: this.#lend('log', stores.log),
+      blocks: this.#lend('blocks', stores.blocks),
+      index: this.#lend('index', stores.index),
+    }
+  }
+
+  /** What a workspace's stores hold, for tests that look or meddle. */
+  stores(id: string): MemoryStores {
     const existing = this.#workspaces.get(id)
-    if (existing !== undefined) return keepOpen(existing)
-    const index: KeyValue = new MemoryLevel<string, Uint8Array>({
-      keyEncoding: 'utf8',
-      valueEncoding: 'view',
-    })
-    const made = { log: createMemoryLogStore(), blocks: new MemoryBlockStore(), index }
+    if (existing !== undefined) return existing
+    const made = { log: createMemoryLogStore(), blocks: new MemoryBlockStore(), index: createMemoryIndex() }
     this.#workspaces.set(id, made)
-    return keepOpen(made)
+    return made
+  }
+
+  /** As a backup would copy it, of a device at rest: another home of the same device. */
+  async clone(): Promise<MemoryHome> {
+    const copy = new MemoryHome({ bytes: () => this.key })
+    copy.#journal = createMemoryLogStore(this.#journal.snapshot())
+    for (const [id, { log, blocks, index }] of this.#workspaces) {
+      copy.#workspaces.set(id, {
+        log: createMemoryLogStore(log.snapshot()),
+        blocks: await copyBlocks(blocks),
+        index: await copyIndex(index),
+      })
+    }
+    return copy
   }
 
   /** What a device lost with its index. */
@@ -52,6 +85,52 @@ export class MemoryHome implements Home {
   }
 
   async close(): Promise<void> {}
+
+  /** The store without its end: closing a device must not end what its home keeps. */
+  #lend<T extends { close(): Promise<void> }>(name: HomeStore, store: T): T {
+    return new Proxy(store, {
+      get: (target, property) => {
+        if (property === 'close') return async () => {}
+        const value = Reflect.get(target, property, target) as unknown
+        if (typeof value !== 'function') return value
+        if (!WRITES.has(property)) return value.bind(target)
+        return async (...args: unknown[]) => {
+          this.onWrite?.(name, false)
+          const result = await value.apply(target, args)
+          this.onWrite?.(name, true)
+          return result
+        }
+      },
+    })
+  }
+}
+
+const WRITES: ReadonlySet<string | symbol> = new Set([
+  'append',
+  'truncate',
+  'put',
+  'delete',
+  'batch',
+  'del',
+  'clear',
+])
+
+async function copyBlocks(from: MemoryBlockStore): Promise<MemoryBlockStore> {
+  const copy = new MemoryBlockStore()
+  for await (const cid of from.list()) await copy.put([{ cid, bytes: await from.get(cid) }])
+  return copy
+}
+
+/** The index as it is at one moment, whoever writes to it meanwhile. */
+export async function copyIndex(from: KeyValue): Promise<KeyValue> {
+  const copy = createMemoryIndex()
+  const entries = await from.iterator().all()
+  await copy.batch(entries.map(([key, value]) => ({ type: 'put', key, value })))
+  return copy
+}
+
+function createMemoryIndex(): KeyValue {
+  return new MemoryLevel<string, Uint8Array>({ keyEncoding: 'utf8', valueEncoding: 'view' })
 }
 
 export interface TestPeers extends AsyncDisposable {
@@ -61,6 +140,8 @@ export interface TestPeers extends AsyncDisposable {
   add(): Promise<Peerfold>
   /** Closes a device and opens it again over what it had stored. */
   restart(index: number): Promise<Peerfold>
+  /** Closes a device and opens another home in its place: a backup, a clone. */
+  replace(index: number, home: MemoryHome): Promise<Peerfold>
   homeOf(index: number): MemoryHome
 }
 
@@ -107,17 +188,20 @@ export async function createTestPeers(
     await using invite = await (first as Peerfold).devices.invite()
     await other.devices.join(invite.ticket)
   }
+  const replace = async (index: number, home: MemoryHome): Promise<Peerfold> => {
+    await devices[index]?.close()
+    homes[index] = home
+    const device = await open(index)
+    devices[index] = device
+    return device
+  }
   return {
     hub,
     devices,
     add,
     homeOf: (index) => homes[index] as MemoryHome,
-    restart: async (index) => {
-      await devices[index]?.close()
-      const device = await open(index)
-      devices[index] = device
-      return device
-    },
+    restart: (index) => replace(index, homes[index] as MemoryHome),
+    replace,
     [Symbol.asyncDispose]: async () => {
       await Promise.all(devices.map((device) => device.close()))
     },
@@ -137,19 +221,4 @@ async function openTestDevice({ hub, home, clock, random, name }: TestDeviceInit
   const network = async ({ peerSeed }: { peerSeed: Uint8Array }) =>
     createMemoryNetwork(hub, peerIdOfKey(crypto.publicKey(peerSeed)))
   return await createPeerfold({ home, crypto, clock, random, network }, { name })
-}
-
-/** Closing a device must not end what its home keeps. */
-function keepOpen({ log, blocks, index }: WorkspaceStores): WorkspaceStores {
-  return { log: staysOpen(log), blocks: staysOpen(blocks), index: staysOpen(index) }
-}
-
-function staysOpen<T extends { close(): Promise<void> }>(store: T): T {
-  return new Proxy(store, {
-    get: (target, name) => {
-      if (name === 'close') return async () => {}
-      const value = Reflect.get(target, name, target) as unknown
-      return typeof value === 'function' ? value.bind(target) : value
-    },
-  })
 }
