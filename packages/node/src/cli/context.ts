@@ -5,6 +5,7 @@ import { connectControl } from '../service/control-client.js'
 import { controlPath } from '../service/control-path.js'
 import type { OperationIo, ServiceCaller } from '../service/operation.js'
 import { operationNeeds } from '../service/operations.js'
+import { EXIT } from './exit.js'
 import { createProgressBars } from './progress.js'
 
 /** What every command gets: where the home is, how to speak, when to stop. */
@@ -22,14 +23,20 @@ export interface CommandContext {
   close(): void
 }
 
+const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+
+/** A signal ends the command in order, the same one again at once. */
 export function createContext(): CommandContext {
   const controller = new AbortController()
-  const stop = () => {
-    if (controller.signal.aborted) process.exit(130)
+  const received = new Set<NodeJS.Signals>()
+  const stop = (signal: NodeJS.Signals) => {
+    if (received.has(signal)) process.exit(EXIT.interrupted)
+    received.add(signal)
     controller.abort(new PeerfoldError('ABORTED', 'interrupted'))
   }
-  process.on('SIGINT', stop)
-  process.on('SIGTERM', stop)
+  const pipeBroke = () => controller.abort(new PeerfoldError('ABORTED', 'nobody reads any more'))
+  for (const signal of STOP_SIGNALS) process.on(signal, stop)
+  process.stdout.on('error', pipeBroke)
   const context = {
     home: defaultHome(),
     json: false,
@@ -43,8 +50,7 @@ export function createContext(): CommandContext {
     call: (operation: string, params: Record<string, unknown> = {}, io: Partial<OperationIo> = {}) =>
       callOperation(context, operation, params, io),
     close: () => {
-      process.off('SIGINT', stop)
-      process.off('SIGTERM', stop)
+      for (const signal of STOP_SIGNALS) process.off(signal, stop)
     },
   }
   return context

@@ -1,6 +1,7 @@
 import type { Live, Status } from '@peerfold/core'
 import type { Service } from '../service/service.js'
 import type { CommandContext } from './context.js'
+import { printable } from './printable.js'
 import { formatBytes } from './progress.js'
 
 const ARROWS = { published: '↑', applied: '↓' } as const
@@ -15,7 +16,9 @@ export function showActivity(context: CommandContext, service: Service): () => v
     const from = activity.from === undefined ? '' : `${activity.from} → `
     const size =
       activity.action === 'create' || activity.action === 'edit' ? `  ${formatBytes(activity.bytes)}` : ''
-    context.print(`${ARROWS[activity.direction]} ${activity.action.padEnd(8)} ${from}${activity.path}${size}`)
+    context.print(
+      `${ARROWS[activity.direction]} ${activity.action.padEnd(8)} ${printable(from + activity.path)}${size}`,
+    )
   })
 }
 
@@ -26,7 +29,7 @@ export function showStatusChanges(context: CommandContext, status: Live<Status>)
     if (said.get(key) === text) return
     said.set(key, text)
     if (context.json) context.printJson(fact)
-    else context.print(text)
+    else context.print(printable(text))
   }
   return status.subscribe(({ peers, workspaces, problem }) => {
     for (const peer of peers) {

@@ -1,5 +1,6 @@
-import { isPeerfoldError } from '@peerfold/core'
+import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
+import { describeError, type ErrorDescription } from '../service/error-description.js'
 import { addDeviceCommands } from './commands/devices.js'
 import { addFileCommands } from './commands/files.js'
 import { addPairingCommands } from './commands/pairing.js'
@@ -7,12 +8,14 @@ import { addRunCommands } from './commands/run.js'
 import { addSetUpCommands } from './commands/set-up.js'
 import { addStatusCommand } from './commands/status.js'
 import { type CommandContext, createContext } from './context.js'
-import { EXIT, ExitError } from './exit.js'
+import { EXIT } from './exit.js'
+import { printable } from './printable.js'
 
 /**
  * Runs one command line.
  *
- * @returns the exit code: 0 only on success, 1 for an error, 2 for wrong usage, 3 without peers, 4 on timeout, 130 when interrupted
+ * @returns the exit code: 0 only on success, 1 for an error, 2 for wrong usage, 3 without peers, 4 on timeout, 130 when interrupted. Being
+ * stopped is success for the commands that stay (`start`, `up`).
  */
 export async function runCli(args: readonly string[]): Promise<number> {
   const context = createContext()
@@ -21,7 +24,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
     await program.parseAsync([...args], { from: 'user' })
     return EXIT.ok
   } catch (error) {
-    return reportError(error, context)
+    return reportError(error, context.json || args.includes('--json'), context.signal)
   } finally {
     context.close()
   }
@@ -30,6 +33,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
 function createProgram(context: CommandContext): Command {
   const program = new Command('peerfold')
     .description('Keeps folders the same on all your devices, peer to peer, end-to-end encrypted.')
+    .version(ownVersion(), '--version')
     .option('--home <dir>', 'where this device keeps its keys and blocks (or PEERFOLD_HOME)')
     .option('--json', 'answers as JSON, one object a line', false)
     .exitOverride()
@@ -45,28 +49,29 @@ function createProgram(context: CommandContext): Command {
   return program
 }
 
-/** An error is one line on stderr: its code, what happened, what to do. */
-function reportError(error: unknown, context: CommandContext): number {
-  if (error instanceof CommanderError) return reportUsage(error)
-  if (error instanceof ExitError) return error.exitCode
-  if (context.signal.aborted) return EXIT.interrupted
-  const line = isPeerfoldError(error)
-    ? `${error.code}: ${oneLine(error.message)} — ${error.hint}`
-    : `INTERNAL: ${oneLine(error instanceof Error ? error.message : String(error))} — This is a bug in Peerfold: please report it.`
-  process.stderr.write(`${line}\n`)
-  if (isPeerfoldError(error, 'NO_PEERS')) return EXIT.noPeers
-  if (isPeerfoldError(error, 'TIMEOUT')) return EXIT.timeout
-  return EXIT.failed
+function ownVersion(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(text) as { version: string }).version
 }
 
-function reportUsage(error: CommanderError): number {
-  if (error.exitCode === 0) return EXIT.ok
+/** An error is one line on stderr: its code, what happened, what to do. */
+function reportError(error: unknown, json: boolean, { aborted }: AbortSignal): number {
+  if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok
+  if (aborted) return EXIT.interrupted
+  const said = error instanceof CommanderError ? describeUsage(error) : describeError(error)
+  const line = json ? JSON.stringify(said) : `${said.code}: ${oneLine(said.message)} — ${said.hint}`
+  process.stderr.write(`${line}\n`)
+  return EXIT_OF[said.code] ?? EXIT.failed
+}
+
+const EXIT_OF: Record<string, number> = { USAGE: EXIT.usage, NO_PEERS: EXIT.noPeers, TIMEOUT: EXIT.timeout }
+
+function describeUsage(error: CommanderError): ErrorDescription {
   const message =
     error.code === 'commander.help' ? 'a command is missing' : error.message.replace(/^error: /, '')
-  process.stderr.write(`USAGE: ${oneLine(message)} — \`peerfold --help\` lists commands and flags.\n`)
-  return EXIT.usage
+  return { code: 'USAGE', message, hint: '`peerfold --help` lists commands and flags.', retryable: false }
 }
 
 function oneLine(text: string): string {
-  return text.replace(/\s*\n\s*/g, ' ')
+  return printable(text.replace(/\s*\n\s*/g, ' '))
 }

@@ -103,7 +103,7 @@ export class DemoDevice {
   async stop(): Promise<void> {
     const child = this.#running
     this.#running = undefined
-    if (child === undefined || child.exitCode !== null) return
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
     const ended = once(child, 'exit')
     child.kill('SIGTERM')
     await ended

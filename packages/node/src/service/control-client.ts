@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { ERROR_CODES, type ErrorCode, PeerfoldError } from '@peerfold/core'
-import type { ErrorDescription } from './control-server.js'
+import type { ErrorDescription } from './error-description.js'
 import type { OperationEvent, OperationIo, ServiceCaller } from './operation.js'
 
 type Line = { data: string } | { event: OperationEvent } | { result: unknown } | { error: ErrorDescription }

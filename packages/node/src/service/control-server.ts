@@ -1,7 +1,8 @@
 import { once } from 'node:events'
 import { chmod, rm } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { isPeerfoldError, PeerfoldError } from '@peerfold/core'
+import { PeerfoldError } from '@peerfold/core'
+import { describeError } from './error-description.js'
 import type { OperationIo, ServiceCaller } from './operation.js'
 
 /**
@@ -81,22 +82,4 @@ function parseRequest(request: IncomingMessage): { operation: string; params: Re
   if (operation === undefined || request.method !== 'POST')
     throw new PeerfoldError('INVALID_ARGUMENT', 'not a control request')
   return { operation, params: JSON.parse(url.searchParams.get('params') ?? '{}') as Record<string, unknown> }
-}
-
-export interface ErrorDescription {
-  code: string
-  message: string
-  hint: string
-  retryable: boolean
-  details?: Record<string, unknown>
-}
-
-export function describeError(error: unknown): ErrorDescription {
-  if (isPeerfoldError(error)) {
-    const { code, message, hint, retryable } = error
-    return { code, message, hint, retryable }
-  }
-  const message = error instanceof Error ? error.message : String(error)
-  const { code, hint, retryable } = new PeerfoldError('INTERNAL', message)
-  return { code, message, hint, retryable }
 }

@@ -1,6 +1,7 @@
 import type { DeviceListing } from '@peerfold/core'
 import type { Command } from 'commander'
 import type { CommandContext } from '../context.js'
+import { printable } from '../printable.js'
 
 /** `device list` and `device remove`. */
 export function addDeviceCommands(program: Command, context: CommandContext): void {
@@ -16,7 +17,7 @@ export function addDeviceCommands(program: Command, context: CommandContext): vo
       }
       for (const row of devices) {
         const standing = row.current ? 'this device' : row.connected ? 'connected' : row.state
-        context.print(`${row.id.slice(0, 12)}  ${row.name.padEnd(20)}  ${standing}`)
+        context.print(`${row.id.slice(0, 12)}  ${printable(row.name).padEnd(20)}  ${standing}`)
       }
     })
   device
@@ -25,6 +26,6 @@ export function addDeviceCommands(program: Command, context: CommandContext): vo
     .action(async (name: string) => {
       const removed = (await context.call('device-remove', { device: name })) as { id: string; name: string }
       if (context.json) context.printJson({ removed })
-      else context.print(`removed ${removed.name}`)
+      else context.print(`removed ${printable(removed.name)}`)
     })
 }

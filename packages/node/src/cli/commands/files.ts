@@ -7,6 +7,7 @@ import type { Conflict, Item, Version } from '@peerfold/core'
 import { PeerfoldError } from '@peerfold/core'
 import type { Command } from 'commander'
 import type { CommandContext } from '../context.js'
+import { printable } from '../printable.js'
 import { formatBytes } from '../progress.js'
 
 /** `ls cat put get mkdir mv rm versions restore conflicts resolve`: files of a workspace, whether or not it has a folder here. */
@@ -94,7 +95,7 @@ async function listItems(context: CommandContext, params: Record<string, unknown
 async function listVersions(context: CommandContext, params: Record<string, unknown>): Promise<void> {
   await printRows<Version>(context, 'versions', params, (version) => {
     const time = new Date(version.time).toISOString().slice(0, 19).replace('T', ' ')
-    return `${version.id.padEnd(24)}  ${time}  ${formatBytes(version.size).padStart(10)}  ${version.deviceName ?? version.device.slice(0, 8)}`
+    return `${version.id.padEnd(24)}  ${time}  ${formatBytes(version.size).padStart(10)}  ${printable(version.deviceName ?? version.device.slice(0, 8))}`
   })
 }
 
@@ -117,13 +118,6 @@ async function printRows<T>(
       if (context.json) context.printJson(event.row)
       else context.print(format(event.row as T))
     },
-  })
-}
-
-/** Names come from others: control characters and changes of writing direction must not reach a terminal. */
-function printable(text: string): string {
-  return text.replace(/[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu, (character) => {
-    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
   })
 }
 

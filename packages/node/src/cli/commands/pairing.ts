@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import type { DeviceListing } from '@peerfold/core'
 import type { Command } from 'commander'
 import type { CommandContext } from '../context.js'
+import { printable } from '../printable.js'
 import { printTicket } from '../ticket.js'
 
 /** `invite` and `join`: how further devices come in. */
@@ -23,7 +24,7 @@ export function addPairingCommands(program: Command, context: CommandContext): v
       await shown
       const { device } = accepted as { device: DeviceListing }
       if (context.json) context.printJson({ accepted: device })
-      else context.print(`${device.name} joined.`)
+      else context.print(`${printable(device.name)} joined.`)
     })
   program
     .command('join <ticket>')
@@ -42,7 +43,7 @@ export function addPairingCommands(program: Command, context: CommandContext): v
       }
       context.print(`This device is ${result.device.name}.`)
       for (const workspace of result.workspaces)
-        context.print(`  ${workspace.name}: ${workspace.folder ?? 'no folder on this device'}`)
+        context.print(`  ${printable(workspace.name)}: ${workspace.folder ?? 'no folder on this device'}`)
       context.print('Run `peerfold start` to sync.')
     })
 }

@@ -6,6 +6,7 @@ import { type ControlServer, startControlServer } from '../../service/control-se
 import type { Service } from '../../service/service.js'
 import type { CommandContext } from '../context.js'
 import { showActivity, showStatusChanges } from '../live.js'
+import { printable } from '../printable.js'
 import { printTicket } from '../ticket.js'
 import { printPhrase, type SetUpResult } from './set-up.js'
 
@@ -66,31 +67,38 @@ function withListening(command: Command): Command {
     .option('--no-mdns', 'do not look for devices on the local network')
 }
 
+/** Being stopped is what these commands end with, also when it comes while they still begin. */
 async function runUntilStopped(
   context: CommandContext,
   options: ListenOptions,
   prepare: (service: Service) => Promise<void>,
 ): Promise<void> {
-  const { listen, mdns } = options
+  try {
+    await openAndRun(context, options, prepare)
+  } catch (error) {
+    if (!context.signal.aborted) throw error
+  }
+}
+
+async function openAndRun(
+  context: CommandContext,
+  { listen, mdns }: ListenOptions,
+  prepare: (service: Service) => Promise<void>,
+): Promise<void> {
+  const { home, signal } = context
   const { openService } = await import('../../service/service.js')
-  const service = await openService({
-    home: context.home,
-    needs: 'all',
-    listen,
-    mdns,
-    signal: context.signal,
-  })
+  const service = await openService({ home, needs: 'all', listen, mdns, signal })
   let control: ControlServer | undefined
   try {
-    control = await startControlServer(controlPath(context.home), service)
+    control = await startControlServer(controlPath(home), service)
     await prepare(service)
     // Refuses early, with what to do, rather than running without anything to sync.
     const { device } = service.peerfold
     sayReady(context, service.peerfold.status.value)
     const stops = [showActivity(context, service), showStatusChanges(context, service.peerfold.status)]
-    await stopped(context.signal)
+    await stopped(signal)
     for (const stop of stops) stop()
-    if (!context.json) context.print(`${device.name} stops`)
+    if (!context.json) context.print(`${printable(device.name)} stops`)
   } finally {
     await control?.close()
     await service.close()
@@ -102,10 +110,10 @@ function sayReady(context: CommandContext, status: Status): void {
     context.printJson({ type: 'ready', device: status.device, addresses: status.addresses })
     return
   }
-  context.print(`${status.device.name} is ready at`)
+  context.print(`${printable(status.device.name)} is ready at`)
   for (const address of status.addresses) context.print(`  ${address}`)
   for (const { name, folder } of status.workspaces)
-    context.print(`  ${name}: ${folder ?? 'no folder on this device'}`)
+    context.print(`  ${printable(name)}: ${folder ?? 'no folder on this device'}`)
 }
 
 function stopped(signal: AbortSignal): Promise<void> {

@@ -1,6 +1,7 @@
 import type { Status } from '@peerfold/core'
 import { type Command, InvalidArgumentError } from 'commander'
 import type { CommandContext } from '../context.js'
+import { printable } from '../printable.js'
 import { formatBytes } from '../progress.js'
 
 const DEFAULT_WAIT_SECONDS = 600
@@ -19,9 +20,24 @@ export function addStatusCommand(program: Command, context: CommandContext): voi
       const status = (await context.call(wait === true ? 'wait' : 'status', {
         timeoutMs: timeout * 1000,
       })) as Status
-      if (context.json) context.printJson(status)
+      if (context.json) context.printJson(inFull(status))
       else printStatus(context, status)
     })
+}
+
+/** Programs find every field, with null for what there is not. */
+function inFull(status: Status): object {
+  const peers = status.peers.map((peer) => ({ ...peer, via: peer.via ?? null }))
+  const workspaces = status.workspaces.map((workspace) => ({
+    ...workspace,
+    folder: workspace.folder ?? null,
+    waitingFor: workspace.waitingFor.map(({ path, device, lastSeen }) => ({
+      path,
+      device: device ?? null,
+      lastSeen: lastSeen ?? null,
+    })),
+  }))
+  return { ...status, peers, workspaces }
 }
 
 function parseSeconds(text: string): number {
@@ -33,10 +49,12 @@ function parseSeconds(text: string): number {
 function printStatus(context: CommandContext, status: Status): void {
   context.print(`${status.device.name}  ${status.device.id.slice(0, 12)}`)
   for (const peer of status.peers)
-    context.print(`  ${peer.name.padEnd(20)} ${peer.connected ? `connected (${peer.via})` : 'not connected'}`)
+    context.print(
+      `  ${printable(peer.name).padEnd(20)} ${peer.connected ? `connected (${peer.via})` : 'not connected'}`,
+    )
   for (const workspace of status.workspaces) {
     context.print(
-      `${workspace.name}: ${workspace.state}, ${workspace.files} files, ${formatBytes(workspace.bytes)}`,
+      `${printable(workspace.name)}: ${workspace.state}, ${workspace.files} files, ${formatBytes(workspace.bytes)}`,
     )
     context.print(`  folder: ${workspace.folder ?? 'none on this device'}; copies: ${workspace.copies.min}`)
     if (workspace.error !== undefined)
@@ -44,9 +62,11 @@ function printStatus(context: CommandContext, status: Status): void {
     const { files, bytes } = workspace.pending
     if (files > 0) context.print(`  pending: ${files} files, ${formatBytes(bytes)}`)
     for (const { path, device } of workspace.waitingFor.slice(0, 10))
-      context.print(`  waiting for ${path}${device === undefined ? '' : ` from ${device}`}`)
+      context.print(
+        `  waiting for ${printable(path)}${device === undefined ? '' : ` from ${printable(device)}`}`,
+      )
     for (const { path, code, message } of workspace.issues.slice(0, 10))
-      context.print(`  ${code}: ${path}: ${message}`)
+      context.print(`  ${code}: ${printable(path)}: ${printable(message)}`)
   }
   if (status.problem !== undefined)
     context.print(`${status.problem.code}: ${status.problem.message} — ${status.problem.hint}`)
