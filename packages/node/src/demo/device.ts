@@ -16,6 +16,8 @@ export class DemoDevice {
   readonly home: string
   readonly folder: string
   #running: ChildProcess | undefined
+  readonly #children = new Set<ChildProcess>()
+  #closed = false
   #lines: Line[] = []
   #listeners = new Set<(line: Line) => void>()
 
@@ -100,13 +102,17 @@ export class DemoDevice {
     await this.run('status', '--wait', '--timeout', '300')
   }
 
-  async stop(): Promise<void> {
+  /** Ends the staying command in order. Idempotent. */
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
     const child = this.#running
     this.#running = undefined
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
-    const ended = once(child, 'exit')
-    child.kill('SIGTERM')
-    await ended
+    if (child !== undefined) await end(child, signal)
+  }
+
+  /** Ends every process of this device and starts no more. Idempotent. */
+  async close(): Promise<void> {
+    this.#closed = true
+    await Promise.all([...this.#children].map((child) => end(child, 'SIGTERM')))
   }
 
   #take(line: Line): void {
@@ -116,10 +122,21 @@ export class DemoDevice {
   }
 
   #spawn(args: readonly string[]): ChildProcess {
-    return spawn(process.execPath, [CLI, '--home', this.home, '--json', ...args], {
+    if (this.#closed) throw new Error(`${this.name} is closed`)
+    const child = spawn(process.execPath, [CLI, '--home', this.home, '--json', ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
     })
+    this.#children.add(child)
+    child.once('exit', () => this.#children.delete(child))
+    return child
   }
+}
+
+async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const ended = once(child, 'exit')
+  child.kill(signal)
+  await ended
 }
 
 export function isType(type: string): (line: Line) => boolean {

@@ -7,18 +7,18 @@ const ARROWS: Record<string, string> = { published: '→', applied: '←' }
 export async function showLive(
   laptop: DemoDevice,
   desktop: DemoDevice,
-  print: (line: string) => void,
+  { interrupted, print }: { interrupted: Promise<void>; print: (line: string) => void },
 ): Promise<number> {
-  const stopped = interrupted()
   for (const device of [laptop, desktop]) device.onLine((line) => showLine(device, line, print))
-  await Promise.race([bringUpPair(laptop, desktop), stopped])
+  const paired = await Promise.race([bringUpPair(laptop, desktop).then(() => true), interrupted])
+  if (paired === undefined) return 0
   print('')
   print('Two devices of one person, end-to-end encrypted, no server. Put files into either folder:')
   print(`  laptop   ${laptop.folder}   (process ${laptop.pid})`)
   print(`  desktop  ${desktop.folder}   (process ${desktop.pid})`)
   print('Stop with Ctrl-C.')
   print('')
-  await stopped
+  await interrupted
   return 0
 }
 
@@ -37,11 +37,4 @@ function showLine(device: DemoDevice, line: Line, print: (line: string) => void)
   } else if (line.type === 'problem') {
     print(`${name}   ${String(line.code)}: ${String(line.message)} — ${String(line.hint)}`)
   }
-}
-
-function interrupted(): Promise<void> {
-  return new Promise((resolve) => {
-    process.once('SIGINT', () => resolve())
-    process.once('SIGTERM', () => resolve())
-  })
 }

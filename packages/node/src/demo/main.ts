@@ -15,6 +15,9 @@ interface DemoOptions {
   dir?: string
 }
 
+/** Exit code of a tour that a signal ended. */
+const INTERRUPTED = 130
+
 const print = (line: string) => void process.stdout.write(`${line}\n`)
 
 async function main(args: string[]): Promise<number> {
@@ -24,16 +27,26 @@ async function main(args: string[]): Promise<number> {
     options.dir === undefined ? await mkdtemp(join(tmpdir(), 'peerfold-')) : resolve(options.dir)
   const laptop = new DemoDevice('laptop', directory)
   const desktop = new DemoDevice('desktop', directory)
+  const interrupted = untilInterrupted()
   try {
-    if (options.check !== true) return await showLive(laptop, desktop, print)
-    const passed = await runCheck(laptop, desktop, { directory, sabotage: options.sabotage, print })
+    if (options.check !== true) return await showLive(laptop, desktop, { interrupted, print })
+    const checked = runCheck(laptop, desktop, { directory, sabotage: options.sabotage, print })
+    const passed = await Promise.race([checked, interrupted])
+    if (passed === undefined) return INTERRUPTED
     print(passed ? `all ${STEPS.length} steps passed` : 'the tour failed')
     return passed ? 0 : 1
   } finally {
-    await Promise.all([laptop.stop(), desktop.stop()])
+    await Promise.all([laptop.close(), desktop.close()])
     if (options.check === true && options.dir === undefined)
       await rm(directory, { recursive: true, force: true })
   }
+}
+
+/** Signals may come twice: from the terminal, and from npm, which passes them on. */
+function untilInterrupted(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => resolve())
+  })
 }
 
 /** @returns the exit code when there is nothing to run */
@@ -70,7 +83,8 @@ function parseStep(text: string): number {
   return step
 }
 
-process.exitCode = await main(process.argv.slice(2)).catch((error: unknown) => {
+const exitCode = await main(process.argv.slice(2)).catch((error: unknown) => {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
   return 1
 })
+process.stdout.write('', () => process.exit(exitCode))
