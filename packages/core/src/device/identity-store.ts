@@ -19,6 +19,7 @@ import {
 import { createPhrase, parsePhrase, type RootSecrets, rootSecrets } from '../access/phrase.js'
 import type { DeviceSecrets, DeviceStanding } from '../access/types.js'
 import { Emitter } from '../async/emitter.js'
+import { Mutex } from '../async/mutex.js'
 import { fromUtf8, toUtf8 } from '../encoding/bytes.js'
 import { PeerfoldError } from '../errors.js'
 import type { AbortOptions } from '../ports/abort.js'
@@ -48,6 +49,8 @@ export class IdentityStore {
   readonly keys: DevicePublicKeys
   readonly #init: IdentityStoreInit
   readonly #events = new Emitter<{ change: () => void }>()
+  /** A change is made from what the one before it left. */
+  readonly #mutex = new Mutex()
   #identity: IdentityLog | undefined
   #standings: ReadonlyMap<DeviceId, DeviceStanding> = new Map()
 
@@ -99,8 +102,7 @@ export class IdentityStore {
   }
 
   byPeer(peer: PeerId): DeviceStanding | undefined {
-    for (const standing of this.#standings.values()) if (standing.certificate.peer === peer) return standing
-    return undefined
+    return findPeer(this.#standings, peer)
   }
 
   nameOf(device: DeviceId): string | undefined {
@@ -156,12 +158,33 @@ export class IdentityStore {
     await this.merge([await revokeDevice(this.#change(), device, options)], options)
   }
 
-  /** Learns entries from a peer. Bad ones are left out. @returns whether any was news */
+  /** Learns entries from a device of the user. Bad ones are left out. @returns whether any was news */
   async merge(entries: readonly Uint8Array[], options?: AbortOptions): Promise<boolean> {
-    const { identity, added } = await mergeIdentity(this.#init.crypto, this.identity, entries, options)
-    if (added.length === 0) return false
-    await this.#save(identity, options)
-    return true
+    return await this.#mutex.run(async () => {
+      const { identity, added } = await mergeIdentity(this.#init.crypto, this.identity, entries, options)
+      if (added.length === 0) return false
+      await this.#save(identity, options)
+      return true
+    }, options)
+  }
+
+  /**
+   * Judges a peer by what is known and what it presents. Only a device that both together show to be active leaves entries behind: strangers must
+   * not fill the log.
+   *
+   * @returns its standing, if it is or was a device of the user at all
+   */
+  async meet(
+    peer: PeerId,
+    entries: readonly Uint8Array[],
+    options?: AbortOptions,
+  ): Promise<DeviceStanding | undefined> {
+    return await this.#mutex.run(async () => {
+      const { identity, added } = await mergeIdentity(this.#init.crypto, this.identity, entries, options)
+      const standing = findPeer(foldIdentity(identity.entries.values()).standings, peer)
+      if (standing?.state === 'active' && added.length > 0) await this.#save(identity, options)
+      return standing
+    }, options)
   }
 
   entries(): Uint8Array[] {
@@ -169,6 +192,10 @@ export class IdentityStore {
   }
 
   async #begin(root: RootSecrets, name: string, options?: AbortOptions): Promise<void> {
+    await this.#mutex.run(() => this.#beginAlone(root, name, options), options)
+  }
+
+  async #beginAlone(root: RootSecrets, name: string, options?: AbortOptions): Promise<void> {
     this.throwIfExists()
     const { crypto, clock } = this.#init
     const genesis = await createGenesis(crypto, root, options)
@@ -199,6 +226,14 @@ export class IdentityStore {
     this.#identity = identity
     this.#standings = foldIdentity(identity.entries.values()).standings
   }
+}
+
+function findPeer(
+  standings: ReadonlyMap<DeviceId, DeviceStanding>,
+  peer: PeerId,
+): DeviceStanding | undefined {
+  for (const standing of standings.values()) if (standing.certificate.peer === peer) return standing
+  return undefined
 }
 
 async function loadSecrets(init: IdentityStoreInit, options?: AbortOptions): Promise<DeviceSecrets> {

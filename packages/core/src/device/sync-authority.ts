@@ -28,8 +28,7 @@ export class DeviceAuthority implements SyncAuthority {
     if (presented.user !== this.#identity.user)
       throw new PeerfoldError('UNAUTHORIZED', `${peer} is a device of another user`)
     // Who is revoked here learns so even when its own entries don't say it; who was certified elsewhere brings the proof along.
-    await this.#identity.merge(presented.entries)
-    const standing = this.#identity.byPeer(peer)
+    const standing = await this.#identity.meet(peer, presented.entries)
     if (standing === undefined) throw new PeerfoldError('UNAUTHORIZED', `${peer} is no device of this user`)
     if (standing.state !== 'active')
       throw new PeerfoldError('DEVICE_REVOKED', `${standing.certificate.name} is ${standing.state}`)
