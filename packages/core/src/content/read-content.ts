@@ -22,7 +22,7 @@ export interface ReadContentOptions extends ReadTreeOptions {
   offset?: number
   /** @default to the end; what lies beyond it is left out */
   length?: number
-  /** Bytes of content fetched and opened ahead of the consumer. @default 8 MiB */
+  /** Bytes of content fetched and opened ahead of the consumer. @default 4 MiB */
   readAhead?: number
   /** Chunks that were read are checked, so they may be entered for deduplication. */
   known?: Pick<ChunkIndex, 'add'>
@@ -30,12 +30,12 @@ export interface ReadContentOptions extends ReadTreeOptions {
   onProgress?: (bytes: number) => void
 }
 
-const BATCH_BYTES = 2 * 1024 * 1024
-const READ_AHEAD = 8 * 1024 * 1024
+const BATCH_BYTES = 1024 * 1024
+const READ_AHEAD = 4 * 1024 * 1024
 
 /**
  * Streams a content or a range of it. Each piece is checked against the manifest before it is handed out; a whole content also against
- * the reference's `plain` at its end. Memory: `readAhead`, as ciphertext and as plaintext, and one batch of 3 MiB.
+ * the reference's `plain` at its end. Memory: `readAhead`, as ciphertext and as plaintext, and one batch of 2 MiB.
  *
  * @throws {PeerfoldError} `MANIFEST_INVALID` when the author's description and the content differ; `INVALID_ARGUMENT` for a range that
  * is no range; and what the source throws (`BLOCK_NOT_FOUND`, …)

@@ -33,5 +33,5 @@ export interface BlockSink {
   put(blocks: readonly Block[], options?: AbortOptions): Promise<void>
 }
 
-/** What to chunk: bytes in pieces of any size. */
+/** What to chunk: bytes in pieces of any size. A source may reuse a piece's memory once the next one is asked for. */
 export type ByteSource = AsyncIterable<Uint8Array> | Iterable<Uint8Array>

@@ -1,3 +1,4 @@
+import { concatBytes } from '../encoding/bytes.js'
 import { PeerfoldError } from '../errors.js'
 import type { AbortOptions } from '../ports/abort.js'
 import type { Block } from '../ports/block-store.js'
@@ -29,11 +30,11 @@ export interface WriteContentOptions extends AbortOptions {
 }
 
 /** Chunks are hashed and sealed in batches of about so many bytes: worth a thread's while, small enough to hold several. */
-const BATCH_BYTES = 2 * 1024 * 1024
-const BATCHES_AT_ONCE = 4
+const BATCH_BYTES = 1024 * 1024
+const BATCHES_AT_ONCE = 3
 
 /**
- * Cuts, seals and stores a content, in bounded memory: four batches of at most 3 MiB, each as plaintext and as ciphertext, so 24 MiB
+ * Cuts, seals and stores a content, in bounded memory: three batches of at most 2 MiB, each as plaintext and as ciphertext, so 12 MiB
  * whatever the size. Blocks are durable once the sink is flushed.
  *
  * Equal content under equal keys gives the same root, unless `known` holds some of its chunks sealed under an earlier epoch's secret.
@@ -48,7 +49,12 @@ export async function writeContent(source: ByteSource, options: WriteContentOpti
   const { signal, base } = options
   const gearSeed = base === undefined ? options.keys.gearSeed : await baseSeed(base, options)
   const writer = new ContentWriter(gearSeed, options)
-  const batches = chunkBatches(source, createGearTable(gearSeed), signal)
+  const start = await takeStart(source, signal)
+  if (start.ended) {
+    options.onProgress?.(start.bytes.length)
+    return await writer.writeSmall(start.bytes)
+  }
+  const batches = chunkBatches(start.source, createGearTable(gearSeed), signal)
   let taken = 0
   for await (const batch of mapOrdered(batches, BATCHES_AT_ONCE, writer.storeBatch, signal)) {
     await writer.append(batch)
@@ -74,7 +80,7 @@ export async function identifyContent(
   const hashed = mapOrdered(
     batches,
     BATCHES_AT_ONCE,
-    async ({ chunks }, signal) => {
+    async (chunks, signal) => {
       const hashes = await crypto.hash(chunks, { signal })
       return chunks.map((chunk, i) => ({ hash: hashes[i] as Uint8Array, length: chunk.length }))
     },
@@ -89,10 +95,31 @@ export async function identifyContent(
   return { plain: plain.digest(), size }
 }
 
-interface ChunkBatch {
-  chunks: Uint8Array[]
-  /** The content's only chunk, and small enough to travel in the root. */
-  inline: boolean
+/** Most files are small: those that fit into their root are not worth a chunker and a pipeline. */
+async function takeStart(
+  source: ByteSource,
+  signal: AbortSignal | undefined,
+): Promise<{ ended: true; bytes: Uint8Array } | { ended: false; source: ByteSource }> {
+  const taken: Uint8Array[] = []
+  let length = 0
+  const rest = pieces(source, signal)
+  for (;;) {
+    const next = await rest.next()
+    if (next.done === true) return { ended: true, bytes: concatBytes(...taken) }
+    length += next.value.length
+    if (length > INLINE_MAX) return { ended: false, source: resume([...taken, next.value], rest) }
+    // A copy, since a source may reuse its buffer.
+    taken.push(next.value.slice())
+  }
+}
+
+async function* resume(taken: Uint8Array[], rest: AsyncGenerator<Uint8Array>): AsyncGenerator<Uint8Array> {
+  try {
+    yield* taken
+    yield* rest
+  } finally {
+    await rest.return(undefined)
+  }
 }
 
 /** Batches of chunks, each at most `BATCH_BYTES` and one chunk. */
@@ -100,11 +127,10 @@ async function* chunkBatches(
   source: ByteSource,
   gear: GearTable,
   signal: AbortSignal | undefined,
-): AsyncGenerator<ChunkBatch> {
+): AsyncGenerator<Uint8Array[]> {
   const chunker = new Chunker(gear)
   let chunks: Uint8Array[] = []
   let bytes = 0
-  let first = true
   for await (const piece of pieces(source, signal)) {
     // In slices, so that one huge piece does not become one huge batch.
     for (let at = 0; at < piece.length; at += BATCH_BYTES) {
@@ -112,24 +138,20 @@ async function* chunkBatches(
         chunks.push(chunk)
         bytes += chunk.length
         if (bytes < BATCH_BYTES) continue
-        yield { chunks, inline: false }
+        yield chunks
         chunks = []
         bytes = 0
-        first = false
       }
     }
   }
   const rest = chunker.finish()
-  const inline = first && chunks.length === 0 && (rest?.length ?? 0) <= INLINE_MAX
   if (rest !== undefined) chunks.push(rest)
-  if (chunks.length > 0) yield { chunks, inline }
+  if (chunks.length > 0) yield chunks
 }
 
 interface StoredBatch {
   bytes: number
   entries: Entry[]
-  /** The content itself, when it is inline; then `entries` has the one hash that `plain` needs and no block. */
-  inline: Uint8Array | undefined
 }
 
 type SealedEntry = SealedChunk & Entry
@@ -139,7 +161,8 @@ class ContentWriter {
   readonly #options: WriteContentOptions
   readonly #plain = new PlainHash()
   readonly #builder = new ManifestBuilder((plaintext, length) => this.#storeNode(plaintext, length))
-  #inline: Uint8Array | undefined = new Uint8Array()
+  /** The whole content, where it travels in the root. */
+  #inline: Uint8Array | undefined
   #size = 0
   /** Whether the last look-up found anything: then it pays to hash and ask before sealing. */
   #expectKnown = true
@@ -149,25 +172,30 @@ class ContentWriter {
     this.#options = options
   }
 
-  /** Runs for several batches at once. */
-  readonly storeBatch = async ({ chunks, inline }: ChunkBatch, signal: AbortSignal): Promise<StoredBatch> => {
-    const bytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0)
-    if (inline) {
-      const content = chunks[0] as Uint8Array
-      const [hash] = await this.#options.crypto.hash([content], { signal })
-      const entry = { hash: hash as Uint8Array, length: bytes, digest: EMPTY, key: EMPTY }
-      return { bytes, entries: [entry], inline: content }
+  /** A content that fits into its root. */
+  async writeSmall(content: Uint8Array): Promise<ContentRef> {
+    const { crypto, signal } = this.#options
+    if (content.length > 0) {
+      const [hash] = await crypto.hash([content], { signal })
+      this.#plain.add(hash as Uint8Array, content.length)
     }
-    return { bytes, entries: await this.#storeChunks(chunks, signal), inline: undefined }
+    this.#inline = content
+    this.#size = content.length
+    return await this.finish()
+  }
+
+  /** Runs for several batches at once. */
+  readonly storeBatch = async (chunks: Uint8Array[], signal: AbortSignal): Promise<StoredBatch> => {
+    const bytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0)
+    return { bytes, entries: await this.#storeChunks(chunks, signal) }
   }
 
   /** Takes batches in order. */
-  async append({ entries, inline, bytes }: StoredBatch): Promise<void> {
+  async append({ entries, bytes }: StoredBatch): Promise<void> {
     this.#size += bytes
-    this.#inline = inline
     for (const entry of entries) {
       this.#plain.add(entry.hash, entry.length)
-      if (inline === undefined) await this.#builder.add(entry)
+      await this.#builder.add(entry)
     }
   }
 
@@ -242,8 +270,6 @@ class ContentWriter {
     return { ...(entry as Entry), length }
   }
 }
-
-const EMPTY = new Uint8Array()
 
 function toBlock({ digest, bytes }: SealedChunk): Block {
   return { cid: blockCid(digest), bytes }

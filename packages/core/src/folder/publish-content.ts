@@ -38,8 +38,8 @@ export interface PublishContentOptions {
 }
 
 const READERS = 6
-const LARGE_READERS = 2
-const LARGE = 8 << 20
+const LARGE_READERS = 1
+const LARGE = 1 << 20
 const ITEMS_PER_COMMIT = 1_000
 const COMMIT_INTERVAL_MS = 1_000
 

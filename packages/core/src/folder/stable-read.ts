@@ -52,15 +52,15 @@ async function* once(bytes: Uint8Array): AsyncIterable<Uint8Array> {
   yield bytes
 }
 
-/** To the end, wherever that is by now: a file that grew is noticed afterwards. Each piece is a buffer of its own. */
+/** To the end, wherever that is by now: a file that grew is noticed afterwards. All pieces share one buffer. */
 async function* pieces(handle: FileHandle, size: number, options?: AbortOptions): AsyncIterable<Uint8Array> {
+  const buffer = new Uint8Array(Math.min(PIECE, size))
   let position = 0
   while (position < size) {
-    const buffer = new Uint8Array(Math.min(PIECE, size - position))
-    const count = await handle.read(buffer, position, options)
+    const count = await handle.read(buffer.subarray(0, size - position), position, options)
     if (count === 0) return
     position += count
-    yield count === buffer.length ? buffer : buffer.subarray(0, count)
+    yield buffer.subarray(0, count)
   }
 }
 

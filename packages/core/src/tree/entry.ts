@@ -57,7 +57,10 @@ export async function toVersion(rows: RowView, shard: number, head: Content): Pr
   const commit = (await rows.get(keys.commit(head.ordinal)))!
   return {
     id: recordId(shard, head.writer, head.clock),
-    content: unpackContent(head.content),
+    // Unpacked when asked for: whoever keeps the versions of a hundred thousand files keeps four short texts of each.
+    get content() {
+      return unpackContent(head.content)
+    },
     ...unpackMeta(head),
     basedOn: head.basedOn.map(({ writer, clock }) => recordId(shard, writer, clock)),
     stamp: head.stamp,

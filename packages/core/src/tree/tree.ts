@@ -39,7 +39,7 @@ export interface TreeInit {
   shards?: number
   /** @default 'tree/' */
   prefix?: string
-  /** Rows kept in memory. @default 20000 */
+  /** Rows kept in memory. @default 10000 */
   cacheEntries?: number
 }
 
@@ -88,7 +88,7 @@ export class MergedIndex implements Tree {
   #closed = false
 
   constructor(init: TreeInit) {
-    this.#init = { shards: 256, prefix: 'tree/', cacheEntries: 20_000, ...init }
+    this.#init = { shards: 256, prefix: 'tree/', cacheEntries: 10_000, ...init }
     const { shards } = this.#init
     if (!Number.isInteger(Math.log2(shards)) || shards > 65_536) {
       throw new PeerfoldError('INVALID_ARGUMENT', 'shards is a power of two up to 65,536')

@@ -35,9 +35,16 @@ export async function openKeyValue(directory: string, init: KeyValueInit = {}): 
   }
 }
 
+/** A device has several indexes open, each with caches of its own above it: LevelDB's defaults would be 16 MiB for each. */
+const MEMORY = { cacheSize: 2 << 20, writeBufferSize: 2 << 20 }
+
 async function open(directory: string): Promise<KeyValue> {
   await mkdir(directory, { recursive: true, mode: 0o700 })
-  const db = new Level<string, Uint8Array>(directory, { keyEncoding: 'utf8', valueEncoding: checked })
+  const db = new Level<string, Uint8Array>(directory, {
+    keyEncoding: 'utf8',
+    valueEncoding: checked,
+    ...MEMORY,
+  })
   await db.open()
   return db
 }

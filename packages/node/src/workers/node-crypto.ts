@@ -48,7 +48,10 @@ const PKCS8 = Buffer.from('302e020100300506032b657004220420', 'hex')
  * ```
  */
 export function createNodeCrypto(init: NodeCryptoInit = {}): Crypto {
-  return new NodeCrypto(init.threads ?? Math.min(8, availableParallelism()), init.inlineBytes ?? INLINE_BYTES)
+  return new NodeCrypto(
+    init.threads ?? Math.min(8, Math.max(1, availableParallelism() - 1)),
+    init.inlineBytes ?? INLINE_BYTES,
+  )
 }
 
 const runNow = createCryptoRunner(openssl)

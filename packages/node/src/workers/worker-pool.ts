@@ -114,7 +114,13 @@ class Thread {
 
   constructor(onFree: () => void, onDeath: () => void) {
     this.#onFree = onFree
-    this.#worker = new Worker(WORKER_SOURCE, { eval: true, execArgv: [], name: 'peerfold-crypto' })
+    this.#worker = new Worker(WORKER_SOURCE, {
+      eval: true,
+      execArgv: [],
+      name: 'peerfold-crypto',
+      // It handles buffers, hardly any objects: V8's default would let short-lived ones pile up.
+      resourceLimits: { maxYoungGenerationSizeMb: 4 },
+    })
     this.#worker.unref()
     this.#worker.on('message', (reply: WorkerReply) => this.#settle(reply))
     const die = (cause: unknown) => {

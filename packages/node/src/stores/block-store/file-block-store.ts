@@ -366,7 +366,12 @@ const hashHere: Pick<Crypto, 'hash'> = {
 
 async function openLevel(path: string, fresh: boolean): Promise<KeyValue> {
   if (fresh) await rm(path, { recursive: true, force: true })
-  const db = new ClassicLevel<string, Uint8Array>(path, { keyEncoding: 'utf8', valueEncoding: 'view' })
+  const db = new ClassicLevel<string, Uint8Array>(path, {
+    keyEncoding: 'utf8',
+    valueEncoding: 'view',
+    cacheSize: 2 << 20,
+    writeBufferSize: 1 << 20,
+  })
   try {
     await db.open()
     return db
