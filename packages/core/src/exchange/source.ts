@@ -152,7 +152,11 @@ export class Source {
     }
     for (const want of wants) this.#asked.set(wantKey(want.handle, want.digest), want)
     if (this.#stream === undefined) void this.#open()
-    else this.#sendWants('want', wants)
+    else {
+      this.#sendWants('want', wants)
+      // The stream may have opened when nothing was wanted any more, and so without any credit: the peer would answer nothing.
+      this.#grant()
+    }
   }
 
   /** These are not wanted of it any more. */

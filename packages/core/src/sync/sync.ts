@@ -332,11 +332,17 @@ class SyncNode implements Sync {
 
   async #refuse(channel: Channel<Message>, peer: PeerId, error: unknown): Promise<void> {
     const reason = asError(error)
-    if (!this.#sessions.has(peer)) this.#init.onAuthorized?.(peer, new Set())
+    if (!this.#isMeeting(peer, channel)) this.#init.onAuthorized?.(peer, new Set())
     this.#tell(peer, reason)
     if (isRemote(reason)) channel.abort(reason)
     else await farewell(channel, this.#init.clock, reason)
     this.#punish(peer, reason)
+  }
+
+  /** Of two handshakes that cross, the one that ends may not take from the peer what the other has given it. */
+  #isMeeting(peer: PeerId, ended: Channel<Message>): boolean {
+    const channels = [this.#incoming.get(peer), this.#outgoing.get(peer)]
+    return this.#sessions.has(peer) || channels.some((other) => other !== undefined && other !== ended)
   }
 
   #tell(peer: PeerId, reason: Error): void {

@@ -25,7 +25,7 @@ async function cloned() {
     second,
     open,
     other,
-    [Symbol.asyncDispose]: () => peers[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: async () => await peers[Symbol.asyncDispose](),
   }
 }
 
