@@ -85,6 +85,7 @@ export async function openWorkspace(
   const { deviceName } = init
   const { device } = access
   let checked = false
+  let checking: Promise<void> = Promise.resolve()
   const complete = () => checked && replicator.idle
   /** Tells peers and status what is here now. */
   function settle(): void {
@@ -98,23 +99,32 @@ export async function openWorkspace(
       () => {},
     )
   }
+  const check = async (): Promise<void> => {
+    checked = false
+    try {
+      await wantAll(replicator, tree, closing.signal)
+      checked = true
+      settle()
+    } catch {
+      // The workspace is closing.
+    }
+  }
   const stops = [
     tree.onChange((treeChanges) => {
       wantHeads(replicator, treeChanges)
       settle()
     }),
-    log.on('rebuild', (active) => (active ? gate.close() : gate.open())),
+    log.on('rebuild', (active) => {
+      if (active) return gate.close()
+      gate.open()
+      // What was applied meanwhile was announced to nobody.
+      checking = checking.then(check)
+    }),
     log.on('commit', () => settle()),
   ]
   sync?.attach(handle, log)
   exchange?.attach(handle, stores.blocks)
-  const checking = wantAll(replicator, tree, closing.signal).then(
-    () => {
-      checked = true
-      settle()
-    },
-    () => {},
-  )
+  checking = check()
   let closed: Promise<void> | undefined
   const close = async (): Promise<void> => {
     closing.abort()
