@@ -7,4 +7,15 @@ import { runCli } from './run-cli.js'
 setFlagsFromString('--heap-growing-percent=30')
 setFlagsFromString('--semi-space-growth-factor=1')
 
-process.exitCode = await runCli(process.argv.slice(2))
+// Waiting for time alone, as for a file to come to rest, does not keep Node running: a command does until it has ended.
+setInterval(() => {}, 2 ** 30)
+const exitCode = await runCli(process.argv.slice(2))
+await Promise.all([process.stdout, process.stderr].map(flushed))
+// Everything is closed and said. Without this, timers that libraries leave behind would hold the process for another second.
+process.exit(exitCode)
+
+function flushed(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => {
+    stream.write('', () => resolve())
+  })
+}
