@@ -71,12 +71,4 @@ describe('a walk', () => {
     await db.close()
     await expect(walk.next()).rejects.toThrow()
   })
-
-  test('stays within a sublevel', async () => {
-    const db = await filled()
-    const inner = db.sublevel<string, Uint8Array>('inner', { valueEncoding: 'view' })
-    await inner.put('a', bytes('inside'))
-    expect(await inner.iterator().all()).toEqual([['a', bytes('inside')]])
-    await db.close()
-  })
 })

@@ -8,7 +8,8 @@ export async function changeStored(
   const values = db.transaction(name, 'readwrite').objectStore(name)
   const at = new TextEncoder().encode(key)
   const changed = change(await done<Uint8Array>(values.get(at)))
-  await done<unknown>(changed === undefined ? values.delete(at) : values.put(changed, at))
+  if (changed === undefined) await done(values.delete(at))
+  else await done(values.put(changed, at))
   db.close()
 }
 

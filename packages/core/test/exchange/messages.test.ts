@@ -55,7 +55,7 @@ describe('messages', () => {
           for (const [decode, encode] of [
             [decodeRequest, encodeRequest],
             [decodeResponse, encodeResponse],
-          ] as [(b: Uint8Array) => never, (m: never) => Uint8Array][]) {
+          ] as unknown as [(b: Uint8Array) => never, (m: never) => Uint8Array][]) {
             let message: never
             try {
               message = decode(payload)

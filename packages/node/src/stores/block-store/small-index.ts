@@ -1,4 +1,4 @@
-import type { KeyValue } from '@peerfold/core'
+import type { KeyValue, KeyValueOperation } from '@peerfold/core'
 import crc32c from 'crc-32/crc32c.js'
 
 /** Where a small block lies. */
@@ -81,21 +81,22 @@ export class SmallIndex {
     const before = await this.lookup(digests)
     const touched = new Set(indexedTo.keys())
     const summaries = new Map([...this.summaries].map(([segment, summary]) => [segment, { ...summary }]))
-    const batch = this.#db.batch()
+    const batch: KeyValueOperation[] = []
     for (const [i, digest] of digests.entries()) {
       const old = before[i]
       const place = changes.get(digest)
       if (old !== undefined) touched.add(count(summaries, digest, old, -1))
       if (place) {
         touched.add(count(summaries, digest, place, 1))
-        batch.put(ROW + digest, encodeRow(digest, place))
-      } else if (old !== undefined) batch.del(ROW + digest)
+        batch.push({ type: 'put', key: ROW + digest, value: encodeRow(digest, place) })
+      } else if (old !== undefined) batch.push({ type: 'del', key: ROW + digest })
     }
     for (const [segment, end] of indexedTo) summaryOf(summaries, segment).indexedTo = end
     for (const segment of touched) {
-      batch.put(summaryKey(segment), encodeSummary(summaryOf(summaries, segment)))
+      const value = encodeSummary(summaryOf(summaries, segment))
+      batch.push({ type: 'put', key: summaryKey(segment), value })
     }
-    await batch.write()
+    await this.#db.batch(batch)
     for (const [segment, summary] of summaries) this.summaries.set(segment, summary)
   }
 
