@@ -16,7 +16,7 @@ export const MAX_CREDIT = 64 * MIB
 export interface ExchangeLimits {
   /** Bytes that a peer may have under way or unstored when it starts. More than `MAX_BLOCK`. @default 2 MiB */
   startWindow: number
-  /** What that may grow to on links where it limits the rate. @default 16 MiB */
+  /** What that may grow to on links where it limits the rate. @default 8 MiB */
   maxWindow: number
   /** The sum over all peers asked at the same time. @default 64 MiB */
   totalWindow: number
@@ -40,7 +40,7 @@ export interface ExchangeLimits {
 
 export const DEFAULT_LIMITS: ExchangeLimits = {
   startWindow: 2 * MIB,
-  maxWindow: 16 * MIB,
+  maxWindow: 8 * MIB,
   totalWindow: 64 * MIB,
   maxOutstanding: 1024,
   maxQueued: 2048,
