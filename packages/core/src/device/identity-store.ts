@@ -169,8 +169,9 @@ export class IdentityStore {
   }
 
   /**
-   * Judges a peer by what is known and what it presents. Only a device that both together show to be active leaves entries behind: strangers must
-   * not fill the log.
+   * Judges a peer by what is known and what it presents. Entries stay only when the peer is a device that was known before, or that both together
+   * show to be active: strangers must not fill the log. A removed device is heard too, since it may have removed its remover: every replica
+   * must come to the same verdict about the two, whomever it meets first.
    *
    * @returns its standing, if it is or was a device of the user at all
    */
@@ -182,7 +183,8 @@ export class IdentityStore {
     return await this.#mutex.run(async () => {
       const { identity, added } = await mergeIdentity(this.#init.crypto, this.identity, entries, options)
       const standing = findPeer(foldIdentity(identity.entries.values()).standings, peer)
-      if (standing?.state === 'active' && added.length > 0) await this.#save(identity, options)
+      const known = this.byPeer(peer) !== undefined
+      if ((known || standing?.state === 'active') && added.length > 0) await this.#save(identity, options)
       return standing
     }, options)
   }

@@ -80,7 +80,7 @@ export async function openWorkspace(
     options,
   )
   const closing = new AbortController()
-  const changes = new ChangeFeed({ db: stores.index, tree, gate, log })
+  const changes = new ChangeFeed({ db: stores.index, random, tree, gate, log })
   const name = () => access.name ?? init.grantedName ?? id.slice(0, 12)
   const { deviceName } = init
   const { device } = access

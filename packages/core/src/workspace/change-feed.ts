@@ -1,9 +1,10 @@
-import { fromUtf8, toUtf8 } from '../encoding/bytes.js'
+import { fromUtf8, toHex, toUtf8 } from '../encoding/bytes.js'
 import { PeerfoldError } from '../errors.js'
 import type { WorkspaceLog } from '../log/types.js'
 import type { AbortOptions } from '../ports/abort.js'
 import type { CommitId } from '../ports/ids.js'
 import type { KeyValue } from '../ports/key-value.js'
+import type { Random } from '../ports/random.js'
 import type { Tree, TreeChange } from '../tree/types.js'
 import { ROOT_ITEM } from '../tree/types.js'
 import { describeChanges, type UncountedChange } from './changes.js'
@@ -14,6 +15,7 @@ import type { Change, Cursor } from './types.js'
 
 export interface ChangeFeedInit {
   db: KeyValue
+  random: Random
   tree: Tree
   gate: TreeGate
   log: Pick<WorkspaceLog, 'rebuilding' | 'on'>
@@ -21,9 +23,16 @@ export interface ChangeFeedInit {
 
 const PREFIX = 'feed/'
 const AT = 'feed-at'
+const GENERATION = 'feed-generation'
 /** Older changes are forgotten: a reader that was away for longer is told of everything once. */
 const MAX_KEPT = 100_000
 const PAGE = 500
+
+/** A change for a reader, with the number of its row. */
+interface Told {
+  number: number
+  change: Change
+}
 
 /** A row of the feed. A gap stands where this device cannot say what changed: it crashed, or rebuilt its index. */
 type Row = { gap: true } | { change: UncountedChange }
@@ -36,9 +45,11 @@ type Row = { gap: true } | { change: UncountedChange }
  */
 export class ChangeFeed {
   readonly #init: ChangeFeedInit
-  readonly #readers = new Set<EventQueue<Change>>()
+  readonly #readers = new Set<EventQueue<Told>>()
   readonly #stops: Array<() => void>
-  #next = 0
+  #next = 1
+  /** Names this numbering: a lost index begins another. */
+  #generation = ''
   /** Commits of the tree that the feed has taken into account. */
   #at = 0
   #work: Promise<void>
@@ -61,20 +72,19 @@ export class ChangeFeed {
   async *watch(folder: string, options: AbortOptions & { since?: Cursor } = {}): AsyncGenerator<Change> {
     const { since, signal } = options
     if (this.#closed) throw new PeerfoldError('CLOSED', 'the workspace is closed')
-    const queue = new EventQueue<Change>()
+    const from = since === undefined ? undefined : parseCursor(since)
+    const queue = new EventQueue<Told>()
     this.#readers.add(queue)
     try {
       await this.#work
       // What is recorded from here on is in the queue, what was before is read: nothing is missed between the two.
-      let last = since === undefined ? this.#next - 1 : parseCursor(since, this.#next)
       const until = this.#next
-      if (since !== undefined) {
-        for await (const change of this.#recorded(last + 1, until, signal))
+      if (from !== undefined) {
+        for await (const change of this.#since(from, until, signal))
           if (concerns(folder, change)) yield change
-        last = until - 1
       }
-      for await (const change of queue.values({ signal }))
-        if (Number(change.cursor) > last && concerns(folder, change)) yield change
+      for await (const { number, change } of queue.values({ signal }))
+        if (number >= until && concerns(folder, change)) yield change
     } finally {
       this.#readers.delete(queue)
     }
@@ -88,7 +98,10 @@ export class ChangeFeed {
   }
 
   async #load(): Promise<void> {
-    const { db, tree } = this.#init
+    const { db, tree, random } = this.#init
+    const generation = await db.get(GENERATION)
+    this.#generation = generation === undefined ? toHex(random.bytes(8)) : fromUtf8(generation)
+    if (generation === undefined) await db.put(GENERATION, toUtf8(this.#generation))
     for await (const key of db.keys({ gte: PREFIX, lt: 'feed0', reverse: true, limit: 1 }))
       this.#next = numberOf(key) + 1
     const at = await db.get(AT)
@@ -136,10 +149,23 @@ export class ChangeFeed {
     ])
     for (const [i, row] of rows.entries()) {
       if (this.#readers.size === 0) break
-      const told =
-        'gap' in row ? await this.#everything(first + i) : [{ ...row.change, cursor: String(first + i) }]
+      const number = first + i
+      const told: Told[] = []
+      if ('gap' in row) for await (const change of this.#everything(number)) told.push({ number, change })
+      else told.push({ number, change: { ...row.change, cursor: this.#cursor(number) } })
       for (const reader of this.#readers) reader.push(told)
     }
+  }
+
+  /** A cursor of another numbering says no more than that its reader has seen something of this workspace. */
+  #since(from: Place, until: number, signal: AbortSignal | undefined): AsyncIterable<Change> {
+    return from.generation === this.#generation
+      ? this.#recorded(from.number + 1, until, signal)
+      : this.#everything(until - 1)
+  }
+
+  #cursor(number: number): Cursor {
+    return `${this.#generation}.${number}`
   }
 
   async *#recorded(from: number, until: number, signal: AbortSignal | undefined): AsyncGenerator<Change> {
@@ -152,37 +178,42 @@ export class ChangeFeed {
       for (const [key, value] of page) {
         const number = numberOf(key)
         const row = JSON.parse(fromUtf8(value)) as Row
-        if ('gap' in row || number !== expected) yield* await this.#everything(number)
-        if ('change' in row) yield { ...row.change, cursor: String(number) }
+        if ('gap' in row || number !== expected) yield* this.#everything(number)
+        if ('change' in row) yield { ...row.change, cursor: this.#cursor(number) }
         expected = number + 1
       }
       start = expected
     }
   }
 
-  async #everything(number: number): Promise<Change[]> {
+  /** Only the last of these takes the reader past the gap: one that stops between them is told of all again. */
+  async *#everything(number: number): AsyncGenerator<Change> {
+    let held: Omit<Change, 'cursor'> | undefined
+    for await (const change of this.#allItems()) {
+      if (held !== undefined) yield { ...held, cursor: this.#cursor(number - 1) }
+      held = change
+    }
+    if (held !== undefined) yield { ...held, cursor: this.#cursor(number) }
+  }
+
+  async *#allItems(): AsyncGenerator<UncountedChange> {
     const { gate, tree } = this.#init
-    const cursor = String(number)
-    const changes: Change[] = []
     const waiting = [{ item: ROOT_ITEM, names: [] as string[] }]
     for (let folder = waiting.pop(); folder !== undefined; folder = waiting.pop()) {
       for await (const { item, kind, name, heads } of gate.children(folder.item)) {
         const names = [...folder.names, name]
-        changes.push({
-          type: 'edit',
-          path: formatPath(names),
-          item,
-          kind,
-          commit: heads[0]?.commit ?? '',
-          cursor,
-        })
+        yield { type: 'edit', path: formatPath(names), item, kind, commit: heads[0]?.commit ?? '' }
         if (kind === 'folder') waiting.push({ item, names })
       }
     }
     for await (const { item, path } of tree.removed())
-      changes.push({ type: 'remove', path: formatPath(path), item, kind: 'file', commit: '', cursor })
-    return changes
+      yield { type: 'remove', path: formatPath(path), item, kind: 'file', commit: '' }
   }
+}
+
+interface Place {
+  generation: string
+  number: number
 }
 
 function concerns(folder: string, { path, from }: Change): boolean {
@@ -190,11 +221,10 @@ function concerns(folder: string, { path, from }: Change): boolean {
 }
 
 /** @throws {PeerfoldError} `INVALID_ARGUMENT` */
-function parseCursor(cursor: Cursor, next: number): number {
-  const number = Number(cursor)
-  if (!/^\d{1,15}$/.test(cursor) || number >= next)
-    throw new PeerfoldError('INVALID_ARGUMENT', `not a cursor of this workspace on this device: ${cursor}`)
-  return number
+function parseCursor(cursor: Cursor): Place {
+  const [, generation, number] = /^([0-9a-f]{16})\.(\d{1,15})$/.exec(cursor) ?? []
+  if (generation === undefined) throw new PeerfoldError('INVALID_ARGUMENT', `not a cursor: ${cursor}`)
+  return { generation, number: Number(number) }
 }
 
 function keyOf(number: number): string {

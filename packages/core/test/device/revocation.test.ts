@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { readEnvelope } from '../../src/log/record.js'
 import { createTestPeers, type MemoryHome, type TestPeers } from '../../src/testing/test-peers.js'
 import type { Workspace } from '../../src/workspace/types.js'
-import { collect, expectConverged, partition, readReplica, textsOf } from './replicas.js'
+import { collect, expectConverged, partition, readReplica, textsOf, waitUntil } from './replicas.js'
 
 const [LAPTOP, DESKTOP, PHONE] = [0, 1, 2]
 
@@ -119,4 +119,40 @@ describe('a removed device', () => {
     const replica = await expectConverged(peers, id, [LAPTOP, DESKTOP])
     expect(textsOf(replica)).toEqual({ 'after.txt': ['after'], 'base.txt': ['base'] })
   })
+})
+
+describe('two devices that remove each other', () => {
+  for (const order of [
+    [LAPTOP, PHONE],
+    [PHONE, LAPTOP],
+  ] as const) {
+    test(`are judged the same by the third, which meets device ${order[0] + 1} first`, async () => {
+      await using world = await threeDevices()
+      const { peers, id, revoke } = world
+      const [laptop, desktop, phone] = world.workspaces
+      partition(peers, [LAPTOP], [DESKTOP], [PHONE])
+      await revoke(LAPTOP, PHONE)
+      await revoke(PHONE, LAPTOP)
+      await laptop.write('laptop.txt', 'laptop')
+      await phone.write('phone.txt', 'phone')
+      for (const other of order) {
+        partition(peers, [DESKTOP, other], [LAPTOP + PHONE - other])
+        await waitUntil('the third device has heard of it', async () => {
+          const listing = (await peers.devices[DESKTOP]?.devices.list()) ?? []
+          return listing.some(({ state }) => state !== 'active')
+        })
+      }
+      peers.hub.heal()
+      await desktop.write('desktop.txt', 'the third goes on')
+      await waitUntil('the third shows its own file', async () => {
+        const texts = textsOf(await readReplica(peers.homeOf(DESKTOP), id))
+        return 'desktop.txt' in texts && 'base.txt' in texts
+      })
+      // Neither of the two can be trusted more than the other, in whichever order one hears of it.
+      await waitUntil('neither is active', async () => {
+        const listing = (await peers.devices[DESKTOP]?.devices.list()) ?? []
+        return listing.filter(({ state }) => state === 'active').length === 1
+      })
+    })
+  }
 })

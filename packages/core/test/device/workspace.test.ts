@@ -136,6 +136,31 @@ describe('a workspace', () => {
       expect(rest[0]).toMatchObject({ type: 'move', path: 'docs/b.txt', from: 'docs/a.txt' })
     }))
 
+  test('a cursor outlives a restart; without the index its reader is told of everything once more', async () => {
+    await using peers = await createTestPeers(1)
+    const first = (await peers.devices[0]?.workspaces.create('work')) as Workspace
+    const take = async (workspace: Workspace, count: number, since?: string): Promise<Change[]> => {
+      const seen: Change[] = []
+      for await (const change of workspace.watch('', { since })) if (seen.push(change) === count) break
+      return seen
+    }
+    const watching = take(first, 1)
+    await first.write('a.txt', 'a')
+    const cursor = (await watching)[0]?.cursor as string
+    await first.write('b.txt', 'b')
+    const again = await (await peers.restart(0)).workspaces.open('work')
+    expect(await take(again, 1, cursor)).toMatchObject([{ type: 'create', path: 'b.txt' }])
+    await peers.devices[0]?.close()
+    await peers.homeOf(0).loseIndex()
+    const rebuilt = await (await peers.restart(0)).workspaces.open('work')
+    const told = await take(rebuilt, 2, cursor)
+    expect(told.map(({ type, path }) => `${type} ${path}`).sort()).toEqual(['edit a.txt', 'edit b.txt'])
+    const later = take(rebuilt, 1, told[1]?.cursor)
+    await rebuilt.write('c.txt', 'c')
+    expect(await later).toMatchObject([{ type: 'create', path: 'c.txt' }])
+    await expect(take(rebuilt, 1, 'nonsense')).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+  })
+
   test('a live listing follows', () =>
     withWorkspace(async (workspace) => {
       using live = workspace.live('')

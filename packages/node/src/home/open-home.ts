@@ -39,6 +39,8 @@ export async function openHome(directory: string): Promise<NodeHome> {
 
 function createHome(directory: string, db: KeyValue, key: Uint8Array): NodeHome {
   const workspaceDirectory = (id: string) => join(directory, 'workspaces', id)
+  // What waits for time alone does not keep Node running, but whoever has a home open may be waiting for just that.
+  const alive = setInterval(() => {}, 2 ** 30)
   return {
     directory,
     db,
@@ -56,7 +58,10 @@ function createHome(directory: string, db: KeyValue, key: Uint8Array): NodeHome 
     },
     folderJournal: (id) => openFileLogStore(join(workspaceDirectory(id), 'folder')),
     removeWorkspace: (id) => rm(workspaceDirectory(id), { recursive: true, force: true }),
-    close: () => db.close(),
+    close: async () => {
+      clearInterval(alive)
+      await db.close()
+    },
   }
 }
 
