@@ -14,7 +14,7 @@ export interface FolderSource {
     change: (tx: TreeTransaction) => Promise<T>,
     options?: AbortOptions,
   ): Promise<{ value: T; commit: CommitId | undefined }>
-  /** Chunks, seals and stores content; durable when the transaction that names it resolves. `base` lets unchanged chunks be found again. */
+  /** Chunks, seals and stores content; a piece's memory may be reused for the next. Durable when the transaction that names it resolves. `base` lets unchanged chunks be found again. */
   ingest(
     bytes: ByteSource,
     options?: AbortOptions & { base?: ContentRef; size?: number; onProgress?: (bytes: number) => void },

@@ -306,7 +306,8 @@ async function gather(bytes: ByteSource, signal: AbortSignal | undefined): Promi
   const pieces: Uint8Array[] = []
   for await (const piece of bytes) {
     signal?.throwIfAborted()
-    pieces.push(piece)
+    // A copy: the source may reuse its memory.
+    pieces.push(piece.slice())
   }
   return concatBytes(...pieces)
 }
