@@ -27,6 +27,7 @@ import { removeQuietly, wasWritten } from './trash.js'
 type ContentAction = Extract<ApplyAction, { do: 'create' | 'edit' | 'meta' }>
 
 const WRITERS = 8
+const LARGE = 1 << 20
 const FILES_PER_BATCH = 256
 const BYTES_PER_BATCH = 256 << 20
 
@@ -90,15 +91,22 @@ async function applyBatch(
   const prepared: Prepared[] = []
   const directories = new Set<string>()
   try {
-    await forEachParallel(actions, WRITERS, (action) =>
+    const begin = (action: ContentAction) =>
       attempt(folder, action, outcome, async () => {
         if (action.do === 'meta') await applyMeta(folder, action, outcome)
         else {
           const file = await prepare(folder, paths, action)
           if (file !== undefined) prepared.push(file)
         }
-      }),
+      })
+    const isLarge = (action: ContentAction) => action.do !== 'meta' && action.bytes >= LARGE
+    await forEachParallel(
+      actions.filter((action) => !isLarge(action)),
+      WRITERS,
+      begin,
     )
+    // One alone keeps disk and threads busy; several would each hold their own read-ahead.
+    await forEachParallel(actions.filter(isLarge), 1, begin)
     for (const file of prepared) folder.journal.addIntent(file.intent)
     await folder.journal.flush(folder.synced)
     const verified = new Set<string>()

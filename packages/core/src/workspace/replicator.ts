@@ -27,7 +27,7 @@ export interface ReplicatorInit {
 const ON_DEMAND_MS = 30_000
 /** Contents that are fetched at once: many small ones, or few large ones. */
 const MAX_JOBS = 256
-const MAX_BYTES = 32 * 2 ** 20
+const MAX_BYTES = 16 * 2 ** 20
 const MAX_HELD = 200_000
 
 interface Job {
