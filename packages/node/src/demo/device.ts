@@ -7,6 +7,9 @@ import { fileURLToPath } from 'node:url'
 
 const CLI = fileURLToPath(new URL('../cli/main.js', import.meta.url))
 
+/** As a service would be set up: glibc returns what is freed instead of keeping it for later (docs/decisions/0074). */
+const GLIBC = { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '131072', MALLOC_TRIM_THRESHOLD_: '131072' }
+
 /** A line that `peerfold --json` printed. */
 export type Line = Record<string, unknown>
 
@@ -125,6 +128,7 @@ export class DemoDevice {
     if (this.#closed) throw new Error(`${this.name} is closed`)
     const child = spawn(process.execPath, [CLI, '--home', this.home, '--json', ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...GLIBC },
     })
     this.#children.add(child)
     child.once('exit', () => this.#children.delete(child))
