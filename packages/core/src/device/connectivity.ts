@@ -62,7 +62,7 @@ export class Connectivity {
       clock,
       random,
       store: createAddressStore(journal),
-      devices: () => otherDevices(identity),
+      devices: () => identity.others(),
       discoveryKeys: init.discoveryKeys,
     })
     this.sync = createSync({
@@ -143,12 +143,6 @@ export class Connectivity {
     await this.exchange.close()
     await this.network.close()
   }
-}
-
-function otherDevices(identity: IdentityStore): Array<{ peer: string; name: string }> {
-  return [...identity.standings.values()]
-    .filter(({ certificate, state }) => state === 'active' && certificate.device !== identity.keys.device)
-    .map(({ certificate: { peer, name } }) => ({ peer, name }))
 }
 
 const ADDRESSES = 'addresses/'

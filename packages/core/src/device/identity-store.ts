@@ -17,7 +17,7 @@ import {
   revokeDevice,
 } from '../access/identity-log.js'
 import { createPhrase, parsePhrase, type RootSecrets, rootSecrets } from '../access/phrase.js'
-import type { DeviceSecrets, DeviceStanding } from '../access/types.js'
+import type { DeviceCertificate, DeviceSecrets, DeviceStanding } from '../access/types.js'
 import { Emitter } from '../async/emitter.js'
 import { Mutex } from '../async/mutex.js'
 import { fromUtf8, toUtf8 } from '../encoding/bytes.js'
@@ -99,6 +99,13 @@ export class IdentityStore {
 
   get own(): DeviceStanding | undefined {
     return this.#standings.get(this.keys.device)
+  }
+
+  /** Active devices of the user beside this one. */
+  others(): DeviceCertificate[] {
+    return [...this.#standings.values()]
+      .filter(({ certificate, state }) => state === 'active' && certificate.device !== this.keys.device)
+      .map(({ certificate }) => certificate)
   }
 
   byPeer(peer: PeerId): DeviceStanding | undefined {

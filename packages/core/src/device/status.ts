@@ -38,15 +38,13 @@ export async function computeStatus(parts: StatusParts): Promise<Status> {
 }
 
 function listPeers({ identity, presence }: StatusParts): PeerStatus[] {
-  return [...identity.standings.values()]
-    .filter(({ certificate, state }) => state === 'active' && certificate.device !== identity.keys.device)
-    .map(({ certificate }) => ({
-      id: certificate.device,
-      kind: 'device' as const,
-      name: certificate.name,
-      connected: presence.isConnected(certificate.device),
-      via: presence.carrier(certificate.device),
-    }))
+  return identity.others().map(({ device, name }) => ({
+    id: device,
+    kind: 'device' as const,
+    name,
+    connected: presence.isConnected(device),
+    via: presence.carrier(device),
+  }))
 }
 
 async function workspaceStatus(parts: StatusParts, workspace: WorkspaceRuntime): Promise<WorkspaceStatus> {

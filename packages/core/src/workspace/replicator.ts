@@ -72,10 +72,6 @@ export class Replicator {
     this.#note(keyOf(content))
   }
 
-  isPending(content: ContentRef): boolean {
-    return this.#jobs.has(keyOf(content))
-  }
-
   async available(content: ContentRef, options?: AbortOptions): Promise<boolean> {
     const key = keyOf(content)
     if (this.#held.has(key)) return true
