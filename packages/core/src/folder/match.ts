@@ -8,7 +8,8 @@ import type { SyncedEntry, SyncedTree } from './synced-tree.js'
 export interface Located {
   node: DiskNode
   path: string
-  parent: string
+  /** The synced item of the directory that it lies in; undefined where that directory is none. */
+  folder: ItemId | undefined
 }
 
 /** Which synced item each object on disk is. */
@@ -38,7 +39,7 @@ export function matchDisk(disk: DiskNode, synced: SyncedTree): DiskMatch {
     identify: [],
   }
   const pool = new Map<DiskNode, Located>()
-  bindFolder(ROOT_ITEM, { node: disk, path: '', parent: '' })
+  bindFolder(ROOT_ITEM, { node: disk, path: '', folder: undefined })
   pairFolders()
   pairFiles()
   match.appeared = [...pool.values()]
@@ -55,13 +56,13 @@ export function matchDisk(disk: DiskNode, synced: SyncedTree): DiskMatch {
       const node = listing?.children.get(child.diskName)
       if (node !== undefined && node.kind === child.kind) {
         taken.add(node)
-        bind(child, { node, path: joinPath(at.path, node.name), parent: at.path })
+        bind(child, { node, path: joinPath(at.path, node.name), folder: item })
       } else if (!listing?.complete || (node === undefined && listing.opaque.has(child.diskName))) {
         markSubtree(child, match.unknown)
       } else markSubtree(child, match.vanished)
     }
     for (const node of listing?.children.values() ?? [])
-      if (!taken.has(node)) pool.set(node, { node, path: joinPath(at.path, node.name), parent: at.path })
+      if (!taken.has(node)) pool.set(node, { node, path: joinPath(at.path, node.name), folder: item })
   }
 
   function bind(entry: SyncedEntry, at: Located): void {
@@ -99,7 +100,7 @@ export function matchDisk(disk: DiskNode, synced: SyncedTree): DiskMatch {
 
   function addChildren(at: Located): void {
     for (const node of at.node.listing?.children.values() ?? [])
-      pool.set(node, { node, path: joinPath(at.path, node.name), parent: at.path })
+      pool.set(node, { node, path: joinPath(at.path, node.name), folder: undefined })
   }
 
   function pairLevel(level: readonly Located[]): boolean {

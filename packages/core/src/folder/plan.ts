@@ -7,10 +7,14 @@ import { type DiskMatch, type Located, matchDisk } from './match.js'
 import type { MergedView } from './merged-tree.js'
 import type { SyncedEntry, SyncedTree } from './synced-tree.js'
 
-/** A change on disk that the workspace is to learn of. Paths are those on disk now. */
+/**
+ * A change on disk that the workspace is to learn of. Paths are those on disk now. `folder` is the item of the directory that it lies in;
+ * undefined where that directory is made by the same plan.
+ */
 export type PublishAction =
-  | { do: 'mkdir'; path: string }
-  | { do: 'move'; item: ItemId; from: string; path: string }
+  /** `revives`: the item of that directory, which the workspace has removed. */
+  | { do: 'mkdir'; path: string; folder: ItemId | undefined; revives?: ItemId }
+  | { do: 'move'; item: ItemId; from: string; path: string; folder: ItemId | undefined }
   | { do: 'remove'; item: ItemId; path: string }
   | { do: 'create'; path: string; bytes: number }
   | { do: 'edit'; item: ItemId; path: string; bytes: number }
@@ -83,7 +87,7 @@ function planPublish(
   const unidentified = new Set(match.identify)
   for (const at of match.appeared) {
     touch(at.path)
-    if (at.node.kind === 'folder') mkdirs.push({ do: 'mkdir', path: at.path })
+    if (at.node.kind === 'folder') mkdirs.push({ do: 'mkdir', path: at.path, folder: at.folder })
     else if (!unidentified.has(at.path))
       contents.push({ do: 'create', path: at.path, bytes: at.node.print.size })
     revive(at.path)
@@ -96,11 +100,11 @@ function planPublish(
 
   function planBound(item: ItemId, at: Located): void {
     const entry = synced.get(item)!
-    if (hasMoved(entry, at, match)) {
+    if (at.folder !== entry.parent || at.node.name !== entry.diskName) {
       publishing.moves.add(item)
       touch(at.path)
       revive(at.path)
-      moves.push({ do: 'move', item, from: synced.path(item)!, path: at.path })
+      moves.push({ do: 'move', item, from: synced.path(item)!, path: at.path, folder: at.folder })
     }
     if (entry.kind === 'file') planFile(entry, at)
     else if (!sameInode(entry.print, at.node.print)) plan.note.push(item)
@@ -137,18 +141,13 @@ function planPublish(
     const found: PublishAction[] = []
     for (const [item, at] of match.bound)
       if (revived.has(at.path) && item !== ROOT_ITEM && merged.get(item) === undefined)
-        found.push({ do: 'mkdir', path: at.path })
+        found.push({ do: 'mkdir', path: at.path, folder: at.folder, revives: item })
     return found.sort((a, b) => (a.path < b.path ? -1 : 1))
   }
 
   function markVanished(remove: PublishAction): void {
     if (remove.do === 'remove') publishing.items.add(remove.item)
   }
-}
-
-function hasMoved(entry: SyncedEntry, at: Located, match: DiskMatch): boolean {
-  const parent = match.bound.get(entry.parent)
-  return parent === undefined || at.path !== joinPath(parent.path, entry.diskName)
 }
 
 /** What a synced file's fingerprint, and its bytes where they were read, say. */

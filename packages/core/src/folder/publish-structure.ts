@@ -13,8 +13,8 @@ type Structural = Exclude<PublishAction, { do: 'create' | 'edit' }>
 const ACTIONS_PER_COMMIT = 1_000
 
 /**
- * Publishes new folders, moves and removals. Inside a transaction, each action waits for those that free its name or empty its folder; circles
- * are broken by way of another name. What the workspace already says is adopted, so that repeating a plan after a crash does no harm.
+ * Publishes new folders, moves and removals. Inside a transaction, each action waits for those that make its folder, free its name or empty it;
+ * circles are broken by way of another name. What the workspace already says is adopted, so that repeating a plan after a crash does no harm.
  *
  * @returns whether anything was published or learned
  */
@@ -22,13 +22,14 @@ export async function publishStructure(
   folder: FolderContext,
   actions: readonly Structural[],
 ): Promise<boolean> {
-  let pending = [...actions]
+  const made = new Map<string, ItemId>()
+  let pending: ReadonlySet<Structural> = new Set(actions)
   let progress = false
-  while (pending.length > 0) {
+  while (pending.size > 0) {
     folder.signal.throwIfAborted()
     const { value: run } = await folder.source.transact(
       async (tx) => {
-        const run = new StructureRun(folder, tx, pending)
+        const run = new StructureRun(folder, tx, pending, made)
         await run.all()
         return run
       },
@@ -43,11 +44,12 @@ export async function publishStructure(
 
 /** One transaction's worth of structural actions. */
 class StructureRun {
-  pending: Structural[]
+  readonly pending = new Set<Structural>()
+  /** What pending actions will move, and remove. */
+  readonly #moving = new Set<ItemId>()
+  readonly #removing = new Set<ItemId>()
   readonly #puts = new Map<ItemId, SyncedEntry>()
   readonly #drops = new Set<ItemId>()
-  /** Folders made or moved in this transaction, by their path on disk. */
-  readonly #places = new Map<string, ItemId>()
   /** Names that items get once they are free. */
   readonly #wanted = new Map<ItemId, string>()
   readonly #touched = new Set<ItemId>()
@@ -57,9 +59,11 @@ class StructureRun {
   constructor(
     private readonly folder: FolderContext,
     private readonly tx: TreeTransaction,
-    actions: readonly Structural[],
+    actions: Iterable<Structural>,
+    /** Folders that this plan made, by their path on disk. */
+    private readonly made: Map<string, ItemId>,
   ) {
-    this.pending = [...actions]
+    for (const action of actions) this.#begin(action)
   }
 
   get changed(): boolean {
@@ -67,72 +71,94 @@ class StructureRun {
   }
 
   async all(): Promise<void> {
-    while (this.pending.length > 0 && this.#done < ACTIONS_PER_COMMIT) {
-      const before = this.pending.length
-      await this.#pass()
-      if (this.pending.length === before) await this.#force(this.pending.shift()!)
+    while (this.pending.size > 0 && !this.#isFull) {
+      if ((await this.#pass()) || (await this.#breakCircle())) continue
+      this.#abandon()
     }
   }
 
-  async #pass(): Promise<void> {
-    const blocked: Structural[] = []
-    const queue = this.pending
-    for (let i = 0; i < queue.length; i++) {
-      this.pending = [...blocked, ...queue.slice(i)]
-      if (this.#done >= ACTIONS_PER_COMMIT) return
-      if (await this.#attempt(queue[i]!)) this.#done++
-      else blocked.push(queue[i]!)
+  /** What is left has lost its folder: it is forgotten, and the next plan sees it as new where it lies. */
+  #abandon(): void {
+    for (const action of this.pending) if (action.do !== 'mkdir') this.#forget(action.item)
+    this.pending.clear()
+  }
+
+  get #isFull(): boolean {
+    return this.#done >= ACTIONS_PER_COMMIT
+  }
+
+  /** Whether anything could be done. */
+  async #pass(): Promise<boolean> {
+    const before = this.#done
+    for (const action of [...this.pending]) {
+      if (this.#isFull) break
+      if (await this.#attempt(action)) this.#end(action)
     }
-    this.pending = blocked
+    return this.#done > before
+  }
+
+  /** Each waits for another: one takes another name for now, and asks for the true one again afterwards. */
+  async #breakCircle(): Promise<boolean> {
+    for (const action of [...this.pending]) {
+      this.#end(action)
+      if (await this.#attempt(action, true)) return true
+      this.#begin(action)
+    }
+    return false
+  }
+
+  #begin(action: Structural): void {
+    this.pending.add(action)
+    if (action.do === 'move') this.#moving.add(action.item)
+    if (action.do === 'remove') this.#removing.add(action.item)
+  }
+
+  #end(action: Structural): void {
+    this.pending.delete(action)
+    if (action.do === 'move') this.#moving.delete(action.item)
+    if (action.do === 'remove') this.#removing.delete(action.item)
+    this.#done++
   }
 
   /** False when it has to wait for another pending action. */
   #attempt(action: Structural, force = false): Promise<boolean> {
-    if (action.do === 'mkdir') return this.#mkdir(action.path, force)
-    if (action.do === 'move') return this.#move(action.item, action.path, force)
+    if (action.do === 'mkdir') return this.#mkdir(action, force)
+    if (action.do === 'move') return this.#move(action, force)
     return this.#remove(action.item, action.path, force)
   }
 
-  /** Nothing else can go on: take another name for now, and ask for the true one again afterwards. */
-  async #force(action: Structural): Promise<void> {
-    await this.#attempt(action, true)
-    this.#done++
-  }
-
-  async #mkdir(path: string, force: boolean): Promise<boolean> {
+  async #mkdir(action: Structural & { do: 'mkdir' }, force: boolean): Promise<boolean> {
+    const { path, revives } = action
     const node = diskAt(this.folder, path)
-    const parent = await this.#parentOf(path)
-    if (node === undefined || parent === undefined) return true
-    const dead = this.#resolve(path)
-    const name = this.#treeName(parent, baseName(path), dead)
+    if (node === undefined) return true
+    const parent = await this.#folderOf(action)
+    if (parent === undefined) return false
+    const name = treeName(this.folder, parent, baseName(path), revives)
     const occupant = await this.tx.child(parent, name)
+    const waits = occupant !== undefined && this.#isPending(occupant.item)
     let made: TreeEntry
     if (occupant === undefined) made = await this.tx.makeFolder(parent, name)
     else if (occupant.kind === 'folder' && this.#isFree(occupant.item, path)) made = occupant
-    else if (!force && this.#isPending(occupant.item)) return false
+    else if (waits && !force) return false
     else made = await this.tx.makeFolder(parent, await this.#freeName(parent, name))
-    if (dead !== undefined && dead !== made.item) this.#rebind(dead, made.item)
+    if (revives !== undefined && revives !== made.item) this.#rebind(revives, made.item)
     const diskName = baseName(path)
-    this.#put({
-      item: made.item,
-      kind: 'folder',
-      parent,
-      name: made.name,
-      diskName,
-      print: node.print,
-      racy: false,
-    })
-    this.#places.set(path, made.item)
-    if (occupant !== made) this.#activities.push({ direction: 'published', action: 'create', path, bytes: 0 })
+    const { item } = made
+    this.#put({ item, kind: 'folder', parent, name: made.name, diskName, print: node.print, racy: false })
+    this.made.set(path, item)
+    if (made === occupant) return true
+    if (waits) this.#wantLater({ do: 'move', item, from: path, path, folder: parent }, name)
+    this.#activities.push({ direction: 'published', action: 'create', path, bytes: 0 })
     return true
   }
 
-  async #move(item: ItemId, path: string, force: boolean): Promise<boolean> {
+  async #move(action: Structural & { do: 'move' }, force: boolean): Promise<boolean> {
+    const { item, path } = action
     const old = this.#puts.get(item) ?? this.folder.synced.get(item)
-    const parent = await this.#parentOf(path)
-    if (old === undefined || parent === undefined) return true
     const entry = await this.tx.entry(item)
-    if (entry === undefined) return this.#forget(item)
+    if (old === undefined || entry === undefined) return this.#forget(item)
+    const parent = await this.#folderOf(action)
+    if (parent === undefined) return false
     const name = this.#wanted.get(item) ?? this.#nameFor(old, parent, baseName(path))
     let place = { parent, name }
     if (entry.parent !== parent || entry.name !== name) {
@@ -141,17 +167,18 @@ class StructureRun {
         const waits = this.#isPending(occupant.item)
         if (waits && !force) return false
         place = { parent, name: await this.#freeName(parent, name) }
-        if (waits) {
-          this.#wanted.set(item, name)
-          this.pending.push({ do: 'move', item, from: path, path })
-        }
+        if (waits) this.#wantLater({ ...action, from: path, folder: parent }, name)
       }
       if (await this.#tryMove(item, place.parent, place.name)) this.#published('move', path, item)
     }
     const shown = (await this.tx.entry(item))?.name ?? place.name
     this.#put({ ...old, parent, name: shown, diskName: baseName(path) })
-    if (old.kind === 'folder') this.#places.set(path, item)
     return true
+  }
+
+  #wantLater(move: Structural & { do: 'move' }, name: string): void {
+    this.#wanted.set(move.item, name)
+    this.#begin(move)
   }
 
   /** A folder that the workspace has moved into this very item meanwhile: its move stands, and the disk follows later. */
@@ -169,7 +196,7 @@ class StructureRun {
   async #remove(item: ItemId, path: string, force: boolean): Promise<boolean> {
     const old = this.folder.synced.get(item)
     if (old === undefined || this.#puts.has(item)) return true
-    if (!force && this.#hasPendingMoveBelow(item)) return false
+    if (!force && old.kind === 'folder' && this.#hasPendingMoveBelow(item)) return false
     const entry = await this.tx.entry(item)
     const stayed = entry !== undefined && entry.parent === old.parent && entry.name === old.name
     if (stayed && (await this.#removeSeen(entry))) this.#published('remove', path, item)
@@ -219,7 +246,8 @@ class StructureRun {
   #published(action: 'move' | 'remove', path: string, item: ItemId): void {
     const from = this.folder.synced.path(item)
     const activity: FolderActivity = { direction: 'published', action, path, bytes: 0 }
-    this.#activities.push(action === 'move' && from !== undefined ? { ...activity, from } : activity)
+    if (action === 'remove') this.#activities.push(activity)
+    else if (from !== undefined && from !== path) this.#activities.push({ ...activity, from })
   }
 
   #put(entry: SyncedEntry): void {
@@ -234,33 +262,15 @@ class StructureRun {
     this.#drops.add(dead)
   }
 
-  /** The item of the folder that a path lies in, if it is alive. */
-  async #parentOf(path: string): Promise<ItemId | undefined> {
-    const parent = this.#resolve(parentPath(path))
-    if (parent === undefined || parent === ROOT_ITEM) return parent
-    return (await this.tx.entry(parent)) === undefined ? undefined : parent
-  }
-
-  #resolve(path: string): ItemId | undefined {
-    if (path === '') return ROOT_ITEM
-    const placed = this.#places.get(path)
-    if (placed !== undefined) return placed
-    const parent = this.#resolve(parentPath(path))
-    if (parent === undefined) return undefined
-    const child = this.folder.synced.child(parent, baseName(path))
-    if (child !== undefined) return child.kind === 'folder' ? child.item : undefined
-    for (const put of this.#puts.values())
-      if (put.kind === 'folder' && put.parent === parent && put.diskName === baseName(path)) return put.item
-    return undefined
-  }
-
-  /** The merged name behind a name on disk: the other way round of an alias. */
-  #treeName(parent: ItemId, diskName: string, item: ItemId | undefined): string {
-    return treeName(this.folder, parent, diskName, item)
+  /** The item of the folder that an action's path lies in; undefined while it is not there, or no more. */
+  async #folderOf(action: { path: string; folder: ItemId | undefined }): Promise<ItemId | undefined> {
+    const folder = this.made.get(parentPath(action.path)) ?? action.folder
+    if (folder === undefined || folder === ROOT_ITEM) return folder
+    return (await this.tx.entry(folder)) === undefined ? undefined : folder
   }
 
   #nameFor(old: SyncedEntry, parent: ItemId, diskName: string): string {
-    return diskName === old.diskName ? old.name : this.#treeName(parent, diskName, old.item)
+    return diskName === old.diskName ? old.name : treeName(this.folder, parent, diskName, old.item)
   }
 
   #isFree(item: ItemId, path: string): boolean {
@@ -271,17 +281,15 @@ class StructureRun {
 
   /** Whether a pending action will move or remove it. */
   #isPending(item: ItemId): boolean {
-    const above = new Set<ItemId>()
+    if (this.#moving.has(item)) return true
     for (let at: ItemId | undefined = item; at !== undefined; at = this.folder.synced.get(at)?.parent)
-      above.add(at)
-    return this.pending.some(
-      (action) =>
-        (action.do === 'move' && action.item === item) || (action.do === 'remove' && above.has(action.item)),
-    )
+      if (this.#removing.has(at)) return true
+    return false
   }
 
   #hasPendingMoveBelow(item: ItemId): boolean {
-    return this.pending.some((action) => action.do === 'move' && this.#isBelow(action.item, item))
+    for (const moving of this.#moving) if (this.#isBelow(moving, item)) return true
+    return false
   }
 
   #isBelow(item: ItemId, ancestor: ItemId): boolean {
