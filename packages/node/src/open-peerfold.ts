@@ -34,8 +34,11 @@ export interface OpenPeerfoldOptions extends AbortOptions {
  * ```
  */
 export async function openPeerfold(options: OpenPeerfoldOptions): Promise<Peerfold> {
-  const home = await openHome(resolve(options.home))
   const crypto = createNodeCrypto()
+  const home = await openHome(resolve(options.home), { crypto }).catch(async (error: unknown) => {
+    await crypto.close()
+    throw error
+  })
   try {
     return await createPeerfold(
       {

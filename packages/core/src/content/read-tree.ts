@@ -48,15 +48,8 @@ const NODES_AHEAD = 2
  *
  * @throws {PeerfoldError} `MANIFEST_INVALID`, `PROTOCOL_UNSUPPORTED`, and what the source throws
  */
-export async function readRoot(
-  ref: ContentRef,
-  { source, crypto, signal }: Omit<ReadTreeOptions, 'crypto'> & { crypto: Pick<Crypto, 'open' | 'hash'> },
-): Promise<ManifestRoot> {
-  const ciphertext = await source.get(ref.root, { signal })
-  const opened = await blameAuthor(blockDigest(ref.root), ciphertext, crypto, () =>
-    crypto.open([{ key: ref.key, ciphertext }], { signal }),
-  )
-  const root = decodeRoot(opened[0] as Uint8Array)
+export async function readRoot(ref: ContentRef, options: ReadTreeOptions): Promise<ManifestRoot> {
+  const root = decodeRoot(await openSealed({ digest: blockDigest(ref.root), key: ref.key }, options))
   if (root.size !== ref.size || !equalBytes(root.plain, ref.plain))
     invalid('another content than its reference says')
   if (root.body instanceof Uint8Array && !equalBytes(root.plain, plainOf(root.body))) {
@@ -66,10 +59,7 @@ export async function readRoot(
 }
 
 /** The gear seed under which a content was cut. */
-export async function readGearSeed(
-  ref: ContentRef,
-  options: Omit<ReadTreeOptions, 'crypto'> & { crypto: Pick<Crypto, 'open' | 'hash'> },
-): Promise<Uint8Array> {
+export async function readGearSeed(ref: ContentRef, options: ReadTreeOptions): Promise<Uint8Array> {
   return (await readRoot(ref, options)).gearSeed
 }
 
@@ -77,13 +67,9 @@ export async function readGearSeed(
 export async function readNode(
   entry: Entry,
   expected: { level: number; last: boolean },
-  { source, crypto, signal }: ReadTreeOptions,
+  options: ReadTreeOptions,
 ): Promise<ManifestNode> {
-  const bytes = await source.get(blockCid(entry.digest), { signal })
-  const opened = await blameAuthor(entry.digest, bytes, crypto, () =>
-    crypto.openChunks([{ key: entry.key, bytes, hash: entry.hash }], { signal }),
-  )
-  return decodeNode(opened[0] as Uint8Array, { ...expected, length: entry.length })
+  return decodeNode(await openSealed(entry, options), { ...expected, length: entry.length })
 }
 
 /**
@@ -126,26 +112,62 @@ export function childrenIn(
   return children.filter((child) => child.offset < to && child.offset + child.entry.length > from)
 }
 
+/** A block as the manifest describes it. */
+export interface Sealed {
+  digest: Uint8Array
+  key: Uint8Array
+  /** SHA-256 of the plaintext, where known. */
+  hash?: Uint8Array
+}
+
 /**
- * Runs `open` on a block whose source has checked its name. When it does not open, the fault lies with the author, who sealed something
- * else than the manifest says; unless the source handed out wrong bytes after all, which is looked at only now.
+ * Fetches and opens one block. Opening authenticates every byte of it, so the source need not hash it as well; it does when the block does
+ * not open, and then either the source or the author is at fault.
  *
- * @throws {PeerfoldError} `MANIFEST_INVALID`, `BLOCK_CORRUPT`
+ * @throws {PeerfoldError} `MANIFEST_INVALID` when the author sealed something else than the manifest says; and what the source throws
+ * (`BLOCK_CORRUPT` when it is the source's fault)
  */
-export async function blameAuthor<T>(
-  digest: Uint8Array,
-  block: Uint8Array,
-  crypto: Pick<Crypto, 'hash'>,
-  open: () => Promise<T>,
-): Promise<T> {
+export async function openSealed(sealed: Sealed, options: ReadTreeOptions): Promise<Uint8Array> {
+  const { source, signal } = options
+  const cid = blockCid(sealed.digest)
   try {
-    return await open()
+    return await openOne(sealed, await source.get(cid, { signal, unchecked: true }), options)
   } catch (error) {
     if (!isPeerfoldError(error, 'DECRYPT_FAILED')) throw error
-    const [hash] = await crypto.hash([block])
-    if (equalBytes(hash as Uint8Array, digest)) return invalid('a block that does not open as it says', error)
-    throw new PeerfoldError('BLOCK_CORRUPT', `${blockCid(digest)} does not match its name`, { cause: error })
+    return await openChecked(sealed, options)
   }
+}
+
+/**
+ * Opens a block that its source has checked. What does not open is the author's fault, unless the source handed out wrong bytes after all.
+ *
+ * @throws {PeerfoldError} `MANIFEST_INVALID`, `BLOCK_CORRUPT`, and what the source throws
+ */
+export async function openChecked(sealed: Sealed, options: ReadTreeOptions): Promise<Uint8Array> {
+  const { source, crypto, signal } = options
+  const cid = blockCid(sealed.digest)
+  const bytes = await source.get(cid, { signal })
+  try {
+    return await openOne(sealed, bytes, options)
+  } catch (error) {
+    if (!isPeerfoldError(error, 'DECRYPT_FAILED')) throw error
+    const [hash] = await crypto.hash([bytes], { signal })
+    if (equalBytes(hash as Uint8Array, sealed.digest))
+      return invalid('a block that does not open as it says', error)
+    throw new PeerfoldError('BLOCK_CORRUPT', `${cid} does not match its name`, { cause: error })
+  }
+}
+
+async function openOne(
+  { key, hash }: Sealed,
+  bytes: Uint8Array,
+  { crypto, signal }: Pick<ReadTreeOptions, 'crypto' | 'signal'>,
+): Promise<Uint8Array> {
+  const opened =
+    hash === undefined
+      ? await crypto.open([{ key, ciphertext: bytes }], { signal })
+      : await crypto.openChunks([{ key, bytes, hash }], { signal })
+  return opened[0] as Uint8Array
 }
 
 function plainOf(content: Uint8Array): Uint8Array {

@@ -1,6 +1,6 @@
 import type { CID } from 'multiformats/cid'
 import type { AbortOptions } from '../ports/abort.js'
-import type { Block } from '../ports/block-store.js'
+import type { Block, GetOptions, PutOptions } from '../ports/block-store.js'
 
 /** Points at one immutable content: what a content record of the tree carries (PROTOCOL.md §2). */
 export interface ContentRef {
@@ -23,14 +23,14 @@ export interface ContentKeys {
 
 /** Where readers get blocks: a local store, or a store that asks peers for what is missing. */
 export interface BlockSource {
-  get(cid: CID, options?: AbortOptions): Promise<Uint8Array>
+  get(cid: CID, options?: GetOptions): Promise<Uint8Array>
   /** Optional hint that these are needed soon, in order of need. */
   prefetch?(cids: readonly CID[], options?: AbortOptions): void
 }
 
 /** Where writers put blocks. Awaiting `put` is the back pressure. */
 export interface BlockSink {
-  put(blocks: readonly Block[], options?: AbortOptions): Promise<void>
+  put(blocks: readonly Block[], options?: PutOptions): Promise<void>
 }
 
 /** What to chunk: bytes in pieces of any size. A source may reuse a piece's memory once the next one is asked for. */

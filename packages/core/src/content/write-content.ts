@@ -18,7 +18,7 @@ import type { BlockSink, BlockSource, ByteSource, ContentKeys, ContentRef } from
 export interface WriteContentOptions extends AbortOptions {
   /** The workspace's present secrets. */
   keys: ContentKeys
-  crypto: Pick<Crypto, 'hash' | 'sealChunks' | 'open'>
+  crypto: Pick<Crypto, 'hash' | 'sealChunks' | 'open' | 'openChunks'>
   /** Gets each block that is not known yet, in batches, several at once. */
   sink: BlockSink
   /** Chunks held already are not sealed again; new ones are entered. @default none */
@@ -260,7 +260,7 @@ class ContentWriter {
   }
 
   async #put(sealed: readonly SealedEntry[], signal: AbortSignal | undefined): Promise<Entry[]> {
-    if (sealed.length > 0) await this.#options.sink.put(sealed.map(toBlock), { signal })
+    if (sealed.length > 0) await this.#options.sink.put(sealed.map(toBlock), { signal, named: true })
     return sealed.map(({ bytes: _, ...entry }) => entry)
   }
 

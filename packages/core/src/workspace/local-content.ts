@@ -6,7 +6,7 @@ import type { BlockSource, ByteSource, ContentKeys, ContentRef } from '../conten
 import { identifyContent, writeContent } from '../content/write-content.js'
 import { isPeerfoldError, PeerfoldError } from '../errors.js'
 import type { AbortOptions } from '../ports/abort.js'
-import type { BlockStore } from '../ports/block-store.js'
+import type { BlockStore, GetOptions } from '../ports/block-store.js'
 import type { Crypto } from '../ports/crypto.js'
 import type { ContentStore, IngestOptions, OpenOptions } from './content-store.js'
 import type { Replicator } from './replicator.js'
@@ -94,7 +94,7 @@ async function getAnywhere(
   blocks: BlockStore,
   replicator: Replicator,
   cid: CID,
-  options?: AbortOptions,
+  options?: GetOptions,
 ): Promise<Uint8Array> {
   try {
     return await blocks.get(cid, options)

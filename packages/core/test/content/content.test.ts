@@ -242,6 +242,28 @@ describe('aborts and failures', () => {
     }
     expect(equalBytes(await join(readContent(ref, { source: store, crypto })), content)).toBe(true)
   })
+
+  test('blocks are read unchecked, since opening checks them, and once more when one does not open', async () => {
+    const content = randomBytes('unchecked', 2 * MiB)
+    const { ref, store } = await write(content)
+    const asked = { unchecked: 0, checked: 0 }
+    let damaged = false
+    const source: BlockSource = {
+      async get(cid, options) {
+        const unchecked = options?.unchecked === true
+        asked[unchecked ? 'unchecked' : 'checked']++
+        const bytes = await store.get(cid, options)
+        if (unchecked && damaged) bytes[5] = (bytes[5] as number) ^ 1
+        return bytes
+      },
+    }
+    await join(readContent(ref, { source, crypto }))
+    expect(asked.checked).toBe(0)
+    expect(asked.unchecked).toBeGreaterThan(2)
+    damaged = true
+    expect(equalBytes(await join(readContent(ref, { source, crypto })), content)).toBe(true)
+    expect(asked.checked).toBeGreaterThan(2)
+  })
 })
 
 function deferred() {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { chmod, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type KeyValue, type LogStore, PeerfoldError } from '@peerfold/core'
+import { type Crypto, type KeyValue, type LogStore, PeerfoldError } from '@peerfold/core'
 import type { Home } from '@peerfold/core/platform'
 import { openFileBlockStore } from '../stores/block-store/index.js'
 import { openKeyValue } from '../stores/key-value.js'
@@ -16,6 +16,11 @@ export interface NodeHome extends Home {
   folderJournal(workspace: string): Promise<LogStore>
 }
 
+export interface NodeHomeInit {
+  /** Hashes blocks for their stores; not closed with the home. @default on the calling thread */
+  crypto?: Pick<Crypto, 'hash'>
+}
+
 const KEY_BYTES = 32
 
 /**
@@ -24,20 +29,20 @@ const KEY_BYTES = 32
  * @throws {PeerfoldError} `HOME_LOCKED` when another process has it open; `HOME_INVALID` when it is no directory, cannot be written, or
  * its key is damaged
  */
-export async function openHome(directory: string): Promise<NodeHome> {
+export async function openHome(directory: string, init: NodeHomeInit = {}): Promise<NodeHome> {
   await prepareDirectory(directory)
   // The lock comes first: whoever loses must not have touched anything.
   const db = await openKeyValue(join(directory, 'db'))
   try {
     const key = await loadKey(join(directory, 'key'))
-    return createHome(directory, db, key)
+    return createHome(directory, db, key, init)
   } catch (error) {
     await db.close()
     throw error
   }
 }
 
-function createHome(directory: string, db: KeyValue, key: Uint8Array): NodeHome {
+function createHome(directory: string, db: KeyValue, key: Uint8Array, { crypto }: NodeHomeInit): NodeHome {
   const workspaceDirectory = (id: string) => join(directory, 'workspaces', id)
   // What waits for time alone does not keep Node running, but whoever has a home open may be waiting for just that.
   const alive = setInterval(() => {}, 2 ** 30)
@@ -51,7 +56,7 @@ function createHome(directory: string, db: KeyValue, key: Uint8Array): NodeHome 
       await mkdir(base, { recursive: true, mode: 0o700 })
       const [log, blocks, index] = await Promise.all([
         openFileLogStore(join(base, 'log')),
-        openFileBlockStore(join(base, 'blocks')),
+        openFileBlockStore(join(base, 'blocks'), { crypto }),
         openKeyValue(join(base, 'index')),
       ])
       return { log, blocks, index }

@@ -56,6 +56,44 @@ describe('block store on disk', () => {
   })
 })
 
+describe('callers that check by themselves', () => {
+  let directory: string
+  beforeEach(() => {
+    directory = temporary()
+  })
+  afterEach(() => rm(directory, { recursive: true }))
+
+  test('cost no hash: neither names that were just computed nor reads that opening authenticates', async () => {
+    let hashed = 0
+    const crypto = {
+      hash: async (inputs: readonly Uint8Array[]) => {
+        hashed += inputs.length
+        return inputs.map((input) => new Uint8Array(createHash('sha256').update(input).digest()))
+      },
+    }
+    const store = await openFileBlockStore(directory, { crypto })
+    const [small, large] = [toBlock(new Uint8Array(10)), toBlock(new Uint8Array(100_000))]
+    await store.put([small, large], { named: true })
+    for (const { cid, bytes } of [small, large]) assertEqual(await store.get(cid, { unchecked: true }), bytes)
+    expect(hashed).toBe(0)
+    for (const { cid, bytes } of [small, large]) assertEqual(await store.get(cid), bytes)
+    expect(hashed).toBe(2)
+    await store.close()
+  })
+
+  test('get what lies there, and when they ask again it is found to be damaged', async () => {
+    const store = await openFileBlockStore(directory)
+    const block = toBlock(new Uint8Array(100_000))
+    await store.put([block])
+    await store.flush()
+    await damage(directory, block.cid)
+    expect((await store.get(block.cid, { unchecked: true }))[0]).toBe(1)
+    await assertCode(store.get(block.cid), 'BLOCK_CORRUPT')
+    await assertCode(store.get(block.cid, { unchecked: true }), 'BLOCK_NOT_FOUND')
+    await store.close()
+  })
+})
+
 // The compliance suite expects mocha's globals.
 Object.assign(globalThis, { describe, it: test, beforeEach, afterEach })
 const { interfaceBlockstoreTests } = await import('interface-blockstore-tests')

@@ -6,8 +6,10 @@ import {
   type Block,
   type BlockStore,
   type Crypto,
+  type GetOptions,
   type KeyValue,
   PeerfoldError,
+  type PutOptions,
 } from '@peerfold/core'
 import { blockCid, blockDigest } from '@peerfold/core/platform'
 import { ClassicLevel } from 'classic-level'
@@ -116,9 +118,10 @@ export class FileBlockStore implements BlockStore {
     this.#crypto = crypto
   }
 
-  get(cid: CID, options?: AbortOptions): Promise<Uint8Array> {
+  get(cid: CID, options?: GetOptions): Promise<Uint8Array> {
     return this.#call(options, async () => {
-      const bytes = await this.#readSound(cid, options).catch(() => 'damaged' as const)
+      const read = options?.unchecked === true ? this.#read(cid) : this.#readSound(cid, options)
+      const bytes = await read.catch(() => 'damaged' as const)
       if (bytes === undefined) throw new PeerfoldError('BLOCK_NOT_FOUND', `${cid} is not here`)
       return bytes === 'damaged' ? this.#readAgain(cid, options) : bytes
     })
@@ -128,10 +131,10 @@ export class FileBlockStore implements BlockStore {
     return this.#call(options, () => this.#has(cids))
   }
 
-  put(blocks: readonly Block[], options?: AbortOptions): Promise<void> {
+  put(blocks: readonly Block[], options?: PutOptions): Promise<void> {
     return this.#call(options, async () => {
       this.#checkWritable()
-      await this.#checkHashes(blocks, options)
+      if (options?.named !== true) await this.#checkHashes(blocks, options)
       const fresh = await this.#unknown(blocks)
       options?.signal?.throwIfAborted()
       if (fresh.length > 0) await this.#write(fresh)
@@ -184,10 +187,15 @@ export class FileBlockStore implements BlockStore {
 
   /** Undefined when it is not here, `damaged` when it is not what its name says. */
   async #readSound(cid: CID, options: AbortOptions | undefined): Promise<Uint8Array | 'damaged' | undefined> {
-    const digest = blockDigest(cid)
-    const bytes = (await this.#indexed(() => this.#small.read(hex(digest)))) ?? (await this.#large.read(cid))
+    const bytes = await this.#read(cid)
     if (bytes === undefined || bytes === 'damaged') return bytes
-    return (await this.#mismatch([bytes], [digest], options)) === undefined ? bytes : 'damaged'
+    return (await this.#mismatch([bytes], [blockDigest(cid)], options)) === undefined ? bytes : 'damaged'
+  }
+
+  /** What lies there. */
+  async #read(cid: CID): Promise<Uint8Array | 'damaged' | undefined> {
+    const digest = hex(blockDigest(cid))
+    return (await this.#indexed(() => this.#small.read(digest))) ?? (await this.#large.read(cid))
   }
 
   /** While nothing changes: what looked damaged may have been moved just then by a compaction. If not, it is moved aside. */
@@ -248,11 +256,9 @@ export class FileBlockStore implements BlockStore {
     const unique = [...new Map(blocks.map((block) => [block.cid.toString(), block])).values()]
     const small = unique.filter(isSmall)
     const held = await this.#indexed(() => this.#small.has(small.map(digestOf)))
-    const unknown = small.filter((_, i) => !held[i])
-    for (const block of unique) {
-      if (!isSmall(block) && !(await this.#large.has(block.cid))) unknown.push(block)
-    }
-    return unknown
+    const large = unique.filter((block) => !isSmall(block))
+    const heldLarge = await Promise.all(large.map(({ cid }) => this.#large.has(cid)))
+    return [...small.filter((_, i) => !held[i]), ...large.filter((_, i) => !heldLarge[i])]
   }
 
   /** All of them or none. */
