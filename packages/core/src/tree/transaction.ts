@@ -160,6 +160,7 @@ export class Transaction implements TreeTransaction {
     const state = await this.#movable(item)
     const changes: Changes = new Map()
     await this.#reassert(item, state, changes)
+    if (isFolder(item)) await this.#holdAncestors(state.parent, changes)
     await this.#change(changes)
   }
 
@@ -171,6 +172,7 @@ export class Transaction implements TreeTransaction {
     const state = await this.#movable(item)
     const changes: Changes = new Map()
     if (isFolder(item)) await this.#removeBelow(item, changes)
+    if (isFolder(item)) await this.#holdAncestors(state.parent, changes)
     await this.#remove(item, state, changes)
     await this.#change(changes)
   }
@@ -246,8 +248,11 @@ export class Transaction implements TreeTransaction {
     }
   }
 
-  /** Rule 7: whoever puts something into a folder means the folder to be where it shows. */
-  async #holdAncestors(parent: ItemId, changes: Changes, except?: ItemId): Promise<void> {
+  /**
+   * Rule 7: whoever says something about a folder in another means that one to be where it shows. A new record has the highest stamp: where
+   * crossing moves had displaced an ancestor, what it is about would yield in the ancestor's stead.
+   */
+  async #holdAncestors(parent: ItemId | '', changes: Changes, except?: ItemId): Promise<void> {
     if (this.meta.displaced === 0) return
     let at: ItemId | '' = parent
     while (at !== ROOT_ITEM && at !== '') {

@@ -48,6 +48,10 @@ export class Records {
     }
   }
 
+  sentOf(id: string): Sent {
+    return this.#commits.get(id)!
+  }
+
   covers(deletion: string, earlier: string): boolean {
     const { commit } = this.#commits.get(earlier)!
     return (this.#commits.get(deletion)!.vector.get(commit.writer) ?? 0) >= commit.seq

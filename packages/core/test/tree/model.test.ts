@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { stepArbitrary, World } from './world.js'
+import { stepArbitrary } from './steps.js'
+import { World } from './world.js'
 
 /** `npm run test:campaign:tree` for 20,000; `PEERFOLD_SEED` to repeat one. */
 const RUNS = Number(process.env.PEERFOLD_RUNS ?? 2000)

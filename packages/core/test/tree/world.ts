@@ -1,68 +1,19 @@
-import fc from 'fast-check'
 import { expect } from 'vitest'
 import type { ItemId } from '../../src/ports/ids.js'
 import { isFolder, RECOVERED } from '../../src/tree/item-id.js'
 import { ROOT_ITEM, type TreeTransaction } from '../../src/tree/types.js'
 import { dump, expectSame, Records, refold, type Shown } from './dump.js'
-import { contentOf, META, Replica, type Sent, type Vector } from './replica.js'
+import { checkBytes, checkShape, checkZombies, type Deletion } from './laws.js'
+import { contentOf, META, Replica, type Vector } from './replica.js'
+import { DEVICES, type Step } from './steps.js'
 
-export const DEVICES = 3
 export const SHARDS = 2
 
-/** One step of a history. Numbers choose among what is there. */
-export interface Step {
-  kind:
-    | 'file'
-    | 'folder'
-    | 'edit'
-    | 'stale'
-    | 'move'
-    | 'rename'
-    | 'remove'
-    | 'reassert'
-    | 'sync'
-    | 'group'
-    | 'crash'
-    | 'restart'
-  device: number
-  a: number
-  b: number
-  name: number
-  /** Operations of this and the next step go into one transaction. */
-  joined: boolean
-}
-
-const weights: Array<[Step['kind'], number]> = [
-  ['file', 3],
-  ['folder', 5],
-  ['edit', 4],
-  ['stale', 2],
-  ['move', 10],
-  ['rename', 2],
-  ['remove', 4],
-  ['reassert', 1],
-  ['sync', 5],
-  ['group', 2],
-  ['crash', 1],
-  ['restart', 1],
-]
-
-export const stepArbitrary: fc.Arbitrary<Step> = fc.record({
-  kind: fc.oneof(...weights.map(([kind, weight]) => ({ weight, arbitrary: fc.constant(kind) }))),
-  device: fc.nat(DEVICES - 1),
-  a: fc.nat(30),
-  b: fc.nat(30),
-  // Few enough to collide, enough for most moves to find a free name.
-  name: fc.nat(5),
-  joined: fc.integer({ min: 0, max: 4 }).map((n) => n === 0),
-})
-
-interface Deletion {
-  top: ItemId
-  removed: Set<ItemId>
-  parents: Map<ItemId, ItemId>
+/** What one commit removes. */
+interface Book {
+  deletions: Deletion[]
+  /** What its author knew. */
   vector: Vector
-  sent?: Sent
 }
 
 /** A few devices, what they did, and what must be true of it. */
@@ -126,8 +77,14 @@ export class World {
       case 'crash':
         await this.#crash(replica, first)
         break
+      case 'cross':
+        return this.#cross(replica, this.#other(first), first)
+      case 'contest':
+        return this.#contest(replica, this.#other(first), first)
       default:
-        await this.#transact(replica, steps.filter(isWrite))
+        await this.#act(replica, async (tx, book) => {
+          for (const step of steps.filter(isWrite)) await this.#operate(replica, tx, step, book)
+        })
     }
     await this.#checkIndex(replica)
   }
@@ -159,27 +116,60 @@ export class World {
     for (const sent of from.log) if (!replica.has(sent)) replica.note(sent)
   }
 
-  async #transact(replica: Replica, steps: readonly Step[]): Promise<void> {
-    const vector: Vector = new Map(replica.known)
-    const deletions: Deletion[] = []
+  /** Two devices move two folders into each other, neither knowing; one then may remove the folder out of which it took its own. */
+  async #cross(replica: Replica, other: Replica, { a, b, name }: Step): Promise<void> {
+    const [here, there] = [await dump(replica.tree), await dump(other.tree)]
+    const folders = [...here.keys()].filter((item) => isFolder(item) && there.has(item)).sort()
+    const x = folders[a % folders.length]
+    const others = folders.filter(
+      (y) => x !== undefined && !subtree(here, x).has(y) && !subtree(there, y).has(x),
+    )
+    const y = others[b % others.length]
+    if (x === undefined || y === undefined) return
+    const from = here.get(x)!.parent
+    await this.#act(replica, (tx) => this.#move(tx, x, y, `n${name}.txt`))
+    await this.#act(other, (tx) => this.#move(tx, y, x, `n${name}.txt`))
+    if (b % 2 === 0 && from !== ROOT_ITEM)
+      await this.#act(replica, (tx, book) => this.#remove(tx, from, book))
+  }
+
+  /** Two devices give one item a place each; a third may hear of one of them, and remove the item there. */
+  async #contest(replica: Replica, other: Replica, { a, b, name }: Step): Promise<void> {
+    const [here, there] = [await dump(replica.tree), await dump(other.tree)]
+    const items = [...here.keys()].filter((item) => there.has(item) && item !== RECOVERED).sort()
+    const item = items[a % items.length]
+    if (item === undefined) return
+    for (const [one, shown] of [
+      [replica, here],
+      [other, there],
+    ] as const) {
+      const below = subtree(shown, item)
+      const targets = [ROOT_ITEM, ...shown.keys()].filter(
+        (to) => isFolder(to) && to !== RECOVERED && !below.has(to),
+      )
+      const to = targets.sort()[(one === other ? b * 7 : b) % targets.length]!
+      await this.#act(one, (tx) => this.#move(tx, item, to, `n${name}.txt`))
+    }
+    const third = this.replicas.find((one) => one !== replica && one !== other)!
+    if (b % 2 === 0) await third.pull(replica)
+    if (b % 2 === 0)
+      await this.#act(third, async (tx, book) => (await tx.entry(item)) && this.#remove(tx, item, book))
+  }
+
+  async #act(replica: Replica, act: (tx: TreeTransaction, book: Book) => Promise<unknown>): Promise<void> {
+    const book: Book = { deletions: [], vector: new Map(replica.known) }
     const { sent, value } = await replica.commit(async (tx) => {
-      for (const step of steps) await this.#operate(replica, tx, step, deletions, vector)
+      await act(tx, book)
       return dump(tx)
     })
     if (sent) this.records.add(sent)
-    for (const deletion of deletions) this.deletions.push({ ...deletion, sent })
+    for (const deletion of book.deletions) this.deletions.push({ ...deletion, sent })
     const after = await dump(replica.tree)
     expectSame(after, value, 'a transaction reads what everyone will see')
     if (this.moments.length < 3) this.moments.push({ vector: new Map(replica.known), shown: after })
   }
 
-  async #operate(
-    replica: Replica,
-    tx: TreeTransaction,
-    step: Step,
-    deletions: Deletion[],
-    vector: Vector,
-  ): Promise<void> {
+  async #operate(replica: Replica, tx: TreeTransaction, step: Step, book: Book): Promise<void> {
     const shown = await dump(tx)
     const items = [...shown.keys()].filter((item) => item !== RECOVERED).sort()
     const folders = [ROOT_ITEM, ...items.filter(isFolder)]
@@ -206,10 +196,12 @@ export class World {
         return this.#move(tx, item, pick(targets, step.b)!, name)
       }
       case 'reassert':
-        if (item) await tx.reassert(item)
+        if (item) await this.#reassert(tx, item)
         return
+      case 'sweep':
+        return this.#sweep(replica, tx, step, book)
       case 'remove':
-        if (item) await this.#remove(tx, item, shown, deletions, vector)
+        if (item) await this.#remove(tx, item, book)
     }
   }
 
@@ -253,13 +245,27 @@ export class World {
     expect(await tx.move(item, parent, name)).toMatchObject({ parent, name, recordName: name })
   }
 
-  async #remove(
-    tx: TreeTransaction,
-    top: ItemId,
-    shown: Map<ItemId, Shown>,
-    deletions: Deletion[],
-    vector: Vector,
-  ): Promise<void> {
+  async #reassert(tx: TreeTransaction, item: ItemId): Promise<void> {
+    const before = await dump(tx)
+    await tx.reassert(item)
+    const after = await dump(tx)
+    for (const [one, { parent }] of before)
+      expect(after.get(one)?.parent, 'everything stays in place').toBe(parent)
+  }
+
+  /** Removes a folder above something that several places claim, or that lies where it was never put: chance rarely does. */
+  async #sweep(replica: Replica, tx: TreeTransaction, step: Step, book: Book): Promise<void> {
+    const shown = await dump(tx)
+    const found = new Set<ItemId>()
+    for (const item of await oddItems(replica))
+      for (let at = shown.get(item)?.parent; at && at !== ROOT_ITEM; at = shown.get(at)!.parent) found.add(at)
+    found.delete(RECOVERED)
+    const top = [...found].sort()[step.a % found.size]
+    if (top !== undefined) await this.#remove(tx, top, book)
+  }
+
+  async #remove(tx: TreeTransaction, top: ItemId, { deletions, vector }: Book): Promise<void> {
+    const shown = await dump(tx)
     const removed = subtree(shown, top)
     await tx.remove(top)
     const after = await dump(tx)
@@ -310,73 +316,11 @@ export class World {
       }
     }
     await this.#checkIndex(late)
-    this.#checkShape(shown)
-    this.#checkBytes(shown)
-    this.#checkZombies(shown)
+    checkShape(shown)
+    checkBytes(shown, this)
+    checkZombies(shown, this)
     await this.#checkRemoved(first, shown)
     await this.#checkTimeTravel(first)
-  }
-
-  #checkShape(shown: Map<ItemId, Shown>): void {
-    const names = new Set<string>()
-    for (const [item, { parent, name }] of shown) {
-      let steps = 0
-      for (let at = item; at !== ROOT_ITEM; at = shown.get(at)!.parent) expect(steps++).toBeLessThan(500)
-      expect(isFolder(parent)).toBe(true)
-      expect(names.has(`${parent}/${name}`), 'names of siblings differ').toBe(false)
-      names.add(`${parent}/${name}`)
-    }
-  }
-
-  #checkBytes(shown: Map<ItemId, Shown>): void {
-    const writes = this.records.all.flatMap(({ id, sent, record }) =>
-      record.type === 'c' ? [{ id, sent, record }] : [],
-    )
-    const superseded = new Set<string>()
-    for (const { id, record } of writes) {
-      const shard = id.split('.')[0]
-      for (const ref of [...record.over, ...record.base])
-        superseded.add(`${shard}.${ref.writer}.${ref.clock}`)
-    }
-    const heads = new Map<ItemId, Set<string>>()
-    for (const { id, record } of writes) {
-      const item = shown.get(record.item)
-      const { plain } = record.content
-      if (superseded.has(id)) continue
-      if (item === undefined) {
-        const deleted = this.deletions.some(
-          ({ removed, sent, vector }) => sent && removed.has(record.item) && this.#saw(vector, id),
-        )
-        expect(deleted, `lost ${id}`).toBe(true)
-        continue
-      }
-      heads.set(record.item, (heads.get(record.item) ?? new Set()).add(plain))
-    }
-    for (const [item, { heads: ids }] of shown) {
-      const plains = ids.map((id) => writes.find((write) => write.id === id)!.record.content.plain)
-      expect(new Set(plains), 'exact heads').toEqual(heads.get(item) ?? new Set())
-      expect(new Set(plains).size).toBe(plains.length)
-    }
-  }
-
-  #saw(vector: Vector, id: string): boolean {
-    const { commit } = this.records.all.find((one) => one.id === id)!.sent
-    return (vector.get(commit.writer) ?? 0) >= commit.seq
-  }
-
-  /** What a deletion saw and nobody touched since stays away, but for folders that something living needs. */
-  #checkZombies(shown: Map<ItemId, Shown>): void {
-    for (const { top, removed, parents, vector, sent } of this.deletions) {
-      for (const item of sent ? removed : []) {
-        const chain = [item]
-        while (chain.at(-1) !== top) chain.push(parents.get(chain.at(-1)!)!)
-        const untouched = this.records.all.every(({ id, record }) => {
-          if (!chain.includes(record.item) || this.#saw(vector, id)) return true
-          return record.type === 'p' && record.removed !== undefined
-        })
-        if (untouched && shown.has(item)) expect(shown.get(item)!.ghost, `zombie ${item}`).toBe(true)
-      }
-    }
   }
 
   async #checkRemoved(replica: Replica, shown: Map<ItemId, Shown>): Promise<void> {
@@ -405,7 +349,7 @@ export class World {
 }
 
 function isWrite({ kind }: Step): boolean {
-  return !['sync', 'group', 'crash', 'restart'].includes(kind)
+  return !['sync', 'group', 'crash', 'restart', 'cross', 'contest'].includes(kind)
 }
 
 function subtree(shown: Map<ItemId, Shown>, top: ItemId): Set<ItemId> {
@@ -415,4 +359,19 @@ function subtree(shown: Map<ItemId, Shown>, top: ItemId): Set<ItemId> {
     for (const [item, { parent }] of shown) if (found.has(parent)) found.add(item)
   }
   return found
+}
+
+/** Items that are displaced, or that live placements claim for several places. */
+async function oddItems(replica: Replica): Promise<ItemId[]> {
+  const displaced = await replica.db.keys({ gt: 'tree/d/', lt: 'tree/d0' }).all()
+  const places = new Map<ItemId, string>()
+  const contested: ItemId[] = []
+  for (let shard = 0; shard < SHARDS; shard++)
+    for (const { record } of await replica.tree.documents.records(shard)) {
+      if (record.type !== 'p') continue
+      const place = `${record.parent}/${record.name}`
+      if ((places.get(record.item) ?? place) !== place) contested.push(record.item)
+      places.set(record.item, place)
+    }
+  return [...displaced.map((key) => key.slice(key.lastIndexOf('/') + 1)), ...contested].sort()
 }
