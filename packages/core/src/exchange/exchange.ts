@@ -143,6 +143,16 @@ class BlockExchange implements Exchange {
     return [...(this.#book.get(handle, toHex(blockDigest(cid)))?.holders ?? [])]
   }
 
+  lackers(handle: WorkspaceHandle, cid: CID): PeerId[] {
+    const now = this.#init.clock.monotonic()
+    const want = this.#book.get(handle, toHex(blockDigest(cid)))
+    return [...(want?.missing ?? [])].flatMap(([peer, until]) => (until > now ? [peer] : []))
+  }
+
+  sources(handle: WorkspaceHandle): PeerId[] {
+    return [...this.#sources.keys()].filter((peer) => this.#serves(peer, handle) !== undefined)
+  }
+
   async close(): Promise<void> {
     if (this.#stop.signal.aborted) return
     const reason = new PeerfoldError('CLOSED', 'the exchange is closed')

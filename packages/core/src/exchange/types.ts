@@ -22,7 +22,11 @@ export interface Exchange {
    * Waits while no peer has them; the caller's signal is the deadline.
    */
   fetch(handle: WorkspaceHandle, cids: readonly CID[], options?: FetchOptions): Promise<void>
-  /** Peers that said lately they hold or lack a block; for "which device is waited for". */
+  /** Peers that said lately they hold a block that is wanted. */
   holders(handle: WorkspaceHandle, cid: CID): PeerId[]
+  /** Peers that said lately they lack a block that is wanted; for "which device is waited for". */
+  lackers(handle: WorkspaceHandle, cid: CID): PeerId[]
+  /** Peers that share a workspace now: whom its blocks may come from. */
+  sources(handle: WorkspaceHandle): PeerId[]
   close(): Promise<void>
 }

@@ -10,7 +10,8 @@ import type { AbortOptions } from '../ports/abort.js'
 import type { BlockStore } from '../ports/block-store.js'
 import type { Clock } from '../ports/clock.js'
 import type { Crypto } from '../ports/crypto.js'
-import type { WorkspaceHandle } from '../ports/ids.js'
+import type { ItemId, WorkspaceHandle } from '../ports/ids.js'
+import { FetchQueue } from './fetch-queue.js'
 
 export interface ReplicatorInit {
   handle: WorkspaceHandle
@@ -25,38 +26,48 @@ export interface ReplicatorInit {
 
 /** Reading on demand gives up when no peer has given the block for so long. */
 const ON_DEMAND_MS = 30_000
-/** Contents that are fetched at once: many small ones, or few large ones. */
-const MAX_JOBS = 256
-const MAX_BYTES = 16 * 2 ** 20
 const MAX_HELD = 200_000
 
-interface Job {
+/** A content that is not here entirely. */
+export interface Lacking {
   content: ContentRef
-  done: Promise<void>
-  finish: (error?: unknown) => void
-  started: boolean
+  /** The file that it was wanted for first, where one is known. */
+  item: ItemId | undefined
+}
+
+interface Job extends Lacking {
+  /** Callers that wait for this try to end. */
+  waiters: Set<(error?: unknown) => void>
   listeners: Set<(bytes: number) => void>
+  /** Blocks that it waits for now. */
+  asked: Set<readonly CID[]>
 }
 
 /** Brings the content of a workspace to this device: everything that is wanted, small things first, in bounded memory. */
 export class Replicator {
   readonly #init: ReplicatorInit
-  readonly #controller = new AbortController()
+  readonly #closing = new AbortController()
   /** Roots of contents that are known to be here entirely, by hexadecimal digest. */
   readonly #held = new Set<string>()
   readonly #jobs = new Map<string, Job>()
-  /** Roots of jobs that wait, smallest content first within what arrived together. */
-  #queue: string[] = []
-  #sorted = true
-  #active = 0
-  #activeBytes = 0
-  readonly #running = new Set<Promise<void>>()
+  readonly #queue: FetchQueue<Job>
 
   constructor(init: ReplicatorInit) {
     this.#init = init
+    this.#queue = new FetchQueue<Job>({
+      clock: init.clock,
+      run: (job, options) => this.#bring(job, options),
+      stuck: (job) => this.#isStuck(job),
+      stalled: () => init.onChange(),
+      anybody: () => this.#sources().length > 0,
+      ended: (job, error) => this.#ended(job, error),
+      failed: (job, error) => tell(job, error),
+      // What nobody can ever give is not waited for: its reference is wrong.
+      mayRetry: (error) => !isPeerfoldError(error, 'MANIFEST_INVALID'),
+    })
   }
 
-  /** Contents that are on their way, with what is known about their size. */
+  /** Contents that are not here entirely, with what is known about their size. */
   get pending(): { files: number; bytes: number } {
     let bytes = 0
     for (const { content } of this.#jobs.values()) bytes += content.size
@@ -65,6 +76,12 @@ export class Replicator {
 
   get idle(): boolean {
     return this.#jobs.size === 0
+  }
+
+  /** What is wanted and no connected device gives, as far as is known. */
+  *outOfReach(): Generator<Lacking> {
+    const alone = this.#sources().length === 0
+    for (const job of this.#jobs.values()) if (alone || this.#queue.isStalled(job)) yield job
   }
 
   /** Notes that this device made a content itself. */
@@ -84,23 +101,29 @@ export class Replicator {
   }
 
   /** Asks for a content without waiting for it. */
-  want(content: ContentRef): void {
-    if (this.#held.has(keyOf(content))) return
-    this.#ask(content).done.catch(() => {})
+  want(content: ContentRef, item?: ItemId): void {
+    if (!this.#held.has(keyOf(content))) this.#ask(content, item)
   }
 
-  /** Waits until a content is here entirely. */
+  /** Waits until a content is here entirely. @throws {PeerfoldError} `BLOCKS_UNAVAILABLE` on a device that is offline; what its stores throw */
   async fetch(
     content: ContentRef,
     options: AbortOptions & { onProgress?: (bytes: number) => void } = {},
   ): Promise<void> {
     if (await this.available(content, options)) return
-    const { onProgress } = options
-    const job = this.#ask(content)
+    const { onProgress, signal } = options
+    const job = this.#ask(content, undefined)
+    if (this.#init.exchange === undefined) throw unavailable('this device is offline')
+    let end: (error?: unknown) => void = () => {}
+    const done = new Promise<void>((resolve, reject) => {
+      end = (error) => (error === undefined ? resolve() : reject(error))
+    })
+    job.waiters.add(end)
     if (onProgress !== undefined) job.listeners.add(onProgress)
     try {
-      await raceSignal(job.done, options.signal)
+      await raceSignal(done, signal)
     } finally {
+      job.waiters.delete(end)
       if (onProgress !== undefined) job.listeners.delete(onProgress)
     }
   }
@@ -109,17 +132,11 @@ export class Replicator {
   async fetchBlocks(cids: readonly CID[], options?: AbortOptions): Promise<void> {
     const { exchange, handle, clock } = this.#init
     if (exchange === undefined) throw unavailable('this device is offline')
-    const signals = [this.#controller.signal, ...(options?.signal === undefined ? [] : [options.signal])]
+    const signals = [this.#closing.signal, ...(options?.signal === undefined ? [] : [options.signal])]
+    const fetch = (signal: AbortSignal) => exchange.fetch(handle, cids, { signal })
     try {
-      await withDeadline(
-        clock,
-        ON_DEMAND_MS,
-        'fetching a block',
-        (signal) => exchange.fetch(handle, cids, { signal }),
-        {
-          signal: AbortSignal.any(signals),
-        },
-      )
+      const signal = AbortSignal.any(signals)
+      await withDeadline(clock, ON_DEMAND_MS, 'fetching a block', fetch, { signal })
     } catch (error) {
       if (!isPeerfoldError(error, 'TIMEOUT')) throw error
       throw unavailable(`no device gave it for ${ON_DEMAND_MS / 1000} s`)
@@ -127,9 +144,10 @@ export class Replicator {
   }
 
   async close(): Promise<void> {
-    this.#controller.abort(new PeerfoldError('CLOSED', 'the workspace is closed'))
-    for (const job of this.#jobs.values()) if (!job.started) job.finish(this.#controller.signal.reason)
-    await Promise.all(this.#running)
+    const reason = new PeerfoldError('CLOSED', 'the workspace is closed')
+    this.#closing.abort(reason)
+    await this.#queue.close(reason)
+    for (const job of this.#jobs.values()) tell(job, reason)
   }
 
   #note(key: string): void {
@@ -138,87 +156,70 @@ export class Replicator {
     this.#held.add(key)
   }
 
-  #ask(content: ContentRef): Job {
+  #ask(content: ContentRef, item: ItemId | undefined): Job {
+    this.#closing.signal.throwIfAborted()
     const key = keyOf(content)
     const existing = this.#jobs.get(key)
-    if (existing !== undefined) return existing
-    const job = createJob(content)
+    if (existing !== undefined) {
+      existing.item ??= item
+      return existing
+    }
+    const job: Job = { content, item, waiters: new Set(), listeners: new Set(), asked: new Set() }
     this.#jobs.set(key, job)
-    this.#queue.push(key)
-    this.#sorted = false
+    if (this.#init.exchange !== undefined) this.#queue.add(job)
     this.#init.onChange()
-    // Whoever asks for many at once gets them in the best order.
-    queueMicrotask(() => this.#startMore())
     return job
   }
 
-  #startMore(): void {
-    if (this.#controller.signal.aborted) return
-    if (!this.#sorted) {
-      this.#queue.sort(
-        (a, b) => (this.#jobs.get(b)?.content.size ?? 0) - (this.#jobs.get(a)?.content.size ?? 0),
-      )
-      this.#sorted = true
-    }
-    while (
-      this.#queue.length > 0 &&
-      this.#active < MAX_JOBS &&
-      (this.#active === 0 || this.#activeBytes < MAX_BYTES)
-    ) {
-      const key = this.#queue.pop() as string
-      const job = this.#jobs.get(key)
-      if (job === undefined) continue
-      const run: Promise<void> = this.#run(key, job).finally(() => this.#running.delete(run))
-      this.#running.add(run)
-    }
-  }
-
-  async #run(key: string, job: Job): Promise<void> {
-    const { content } = job
-    job.started = true
-    this.#active++
-    this.#activeBytes += content.size
-    try {
-      await this.#bring(job)
-      this.#note(key)
-      job.finish()
-    } catch (error) {
-      job.finish(error)
-    }
-    this.#active--
-    this.#activeBytes -= content.size
+  #ended(job: Job, error: unknown): void {
+    const key = keyOf(job.content)
+    if (error === undefined) this.#note(key)
     this.#jobs.delete(key)
+    tell(job, error)
     this.#init.onChange()
-    this.#startMore()
   }
 
-  async #bring({ content, listeners }: Job): Promise<void> {
-    const { exchange, handle, blocks, crypto } = this.#init
-    const { signal } = this.#controller
-    await fetchContent(content, {
+  async #bring(job: Job, { signal }: { signal: AbortSignal }): Promise<void> {
+    const { blocks, crypto } = this.#init
+    await fetchContent(job.content, {
       store: blocks,
       crypto,
       signal,
-      fetchBlocks: async (cids, options) => {
-        if (exchange === undefined) throw unavailable('this device is offline')
-        await exchange.fetch(handle, cids, {
-          signal: options?.signal ?? signal,
-          onProgress: (bytes) => {
-            for (const listener of listeners) listener(bytes)
-          },
-        })
-      },
+      fetchBlocks: (cids, options) => this.#exchange(job, cids, options.signal ?? signal),
     })
+  }
+
+  async #exchange(job: Job, cids: readonly CID[], signal: AbortSignal): Promise<void> {
+    const { exchange, handle } = this.#init
+    const onProgress = (bytes: number) => {
+      for (const listener of job.listeners) listener(bytes)
+    }
+    job.asked.add(cids)
+    try {
+      await exchange?.fetch(handle, cids, { signal, onProgress })
+    } finally {
+      job.asked.delete(cids)
+    }
+  }
+
+  #sources(): string[] {
+    return this.#init.exchange?.sources(this.#init.handle) ?? []
+  }
+
+  #isStuck({ asked }: Job): boolean {
+    const { exchange, handle } = this.#init
+    const sources = this.#sources()
+    for (const cids of asked)
+      for (const cid of cids) {
+        const lackers = exchange?.lackers(handle, cid) ?? []
+        if (lackers.length >= sources.length && sources.every((peer) => lackers.includes(peer))) return true
+      }
+    return false
   }
 }
 
-function createJob(content: ContentRef): Job {
-  let finish: Job['finish'] = () => {}
-  const done = new Promise<void>((resolve, reject) => {
-    finish = (error) => (error === undefined ? resolve() : reject(error))
-  })
-  done.catch(() => {})
-  return { content, done, finish, started: false, listeners: new Set() }
+function tell({ waiters }: Job, error: unknown): void {
+  for (const end of [...waiters]) end(error)
 }
 
 function keyOf(content: ContentRef): string {
