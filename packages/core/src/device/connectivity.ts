@@ -12,7 +12,7 @@ import type { Network, PeerId } from '../ports/network.js'
 import type { Random } from '../ports/random.js'
 import type { AddressStore } from '../sync/addresses.js'
 import { createDialer, type Dialer } from '../sync/dialer.js'
-import { acceptPairings } from '../sync/pairing.js'
+import { acceptPairings, type Pairings } from '../sync/pairing.js'
 import { createSync } from '../sync/sync.js'
 import type { Sync, SyncAuthority } from '../sync/types.js'
 import type { IdentityStore } from './identity-store.js'
@@ -45,7 +45,7 @@ export class Connectivity {
   readonly invitations: Invitations
   readonly #init: ConnectivityInit
   readonly #events = new Emitter<ConnectivityEvents>()
-  #stopPairing: () => Promise<void> = async () => {}
+  #pairings: Pairings | undefined
   #stops: Array<() => void> = []
   /** Peers that a ticket named: devices of this user, says the person, whose certificates are not here yet. */
   readonly #introduced = new Set<PeerId>()
@@ -88,7 +88,7 @@ export class Connectivity {
     if (this.#started) return
     this.#started = true
     const { network, clock, crypto, identity, authority } = this.#init
-    this.#stopPairing = acceptPairings({
+    this.#pairings = acceptPairings({
       network,
       clock,
       crypto,
@@ -103,6 +103,8 @@ export class Connectivity {
     this.#stops = [
       identity.onChange(() => this.dialer.changed()),
       authority.onChange(() => this.dialer.changed()),
+      // Its word that it stored what pairing gave it may be lost; that it is in session shows as much.
+      this.sync.on('open', ({ device }) => this.#pairings?.met(device)),
     ]
     await this.sync.start()
     await this.dialer.start()
@@ -137,7 +139,7 @@ export class Connectivity {
 
   async close(): Promise<void> {
     for (const stop of this.#stops) stop()
-    await this.#stopPairing()
+    await this.#pairings?.close()
     await this.dialer.close()
     await this.sync.close()
     await this.exchange.close()

@@ -64,17 +64,27 @@ export interface AcceptPairingsInit {
    * called twice: a joiner may come back.
    */
   certify: (request: DeviceRequest, options: AbortOptions) => Promise<Welcome>
-  /** The joiner has stored what it got; its ticket is spent. */
+  /** The joiner has stored what it got; its ticket is spent. Once for each ticket. */
   onPaired?: (certificate: DeviceCertificate, ticket: string) => void
   onFailed?: (peer: PeerId, reason: Error) => void
 }
 
-/** Answers joiners. Returns what stops it: pairings under way end then. */
-export function acceptPairings(init: AcceptPairingsInit): () => Promise<void> {
+/** The inviter's side, at work. */
+export interface Pairings {
+  /** That device has proved elsewhere that it holds what the pairing gave it: it need not say so any more. */
+  met(device: DeviceId): void
+  /** Pairings under way end. */
+  close(): Promise<void>
+}
+
+/** The device that each open ticket serves, so that a second try cannot bring other keys. */
+type Served = Map<string, DeviceCertificate>
+
+/** Answers joiners. */
+export function acceptPairings(init: AcceptPairingsInit): Pairings {
   const closing = new AbortController()
   const tasks = new Set<Promise<void>>()
-  /** The device that each open ticket serves, so that a second try cannot bring other keys. */
-  const devices = new Map<string, DeviceId>()
+  const devices: Served = new Map()
   init.network.handle(PAIR_PROTOCOL, (stream) => {
     if (tasks.size >= MAX_PAIRINGS || closing.signal.aborted) {
       stream.abort(new PeerfoldError('BUSY', 'too many pairings at a time'))
@@ -83,17 +93,32 @@ export function acceptPairings(init: AcceptPairingsInit): () => Promise<void> {
     const task = accept(init, stream, devices, { signal: closing.signal }).finally(() => tasks.delete(task))
     tasks.add(task)
   })
-  return async () => {
-    init.network.unhandle(PAIR_PROTOCOL)
-    closing.abort(new PeerfoldError('CLOSED', 'pairing was closed'))
-    await Promise.allSettled(tasks)
+  return {
+    met: (device) => {
+      for (const [ticket, certificate] of devices)
+        if (certificate.device === device) complete(init, devices, ticket)
+    },
+    close: async () => {
+      init.network.unhandle(PAIR_PROTOCOL)
+      closing.abort(new PeerfoldError('CLOSED', 'pairing was closed'))
+      await Promise.allSettled(tasks)
+    },
   }
+}
+
+/** The ticket is spent. By whichever way that is learnt first. */
+function complete({ invitations, onPaired }: AcceptPairingsInit, devices: Served, ticket: string): void {
+  const certificate = devices.get(ticket)
+  if (certificate === undefined) return
+  devices.delete(ticket)
+  invitations.complete(ticket)
+  onPaired?.(certificate, ticket)
 }
 
 async function accept(
   init: AcceptPairingsInit,
   stream: NetworkStream,
-  devices: Map<string, DeviceId>,
+  devices: Served,
   options: AbortOptions,
 ): Promise<void> {
   const { clock, crypto, invitations } = init
@@ -106,13 +131,11 @@ async function accept(
     const request = await step('checking the device', (signal) =>
       checkDeviceRequest(crypto, claim.request, { user: ticket.user, peer: peers.joiner }, { signal }),
     )
-    bind(devices, claim.ticket, request.certificate.device)
+    bind(devices, claim.ticket, request.certificate)
     const welcome = await step('certifying', (signal) => init.certify(request, { signal }))
     await step('sending the welcome', () => channel.send(prove(ticket, peers, encodeWelcome(welcome))))
     await step('waiting until it is stored', () => expect(channel, 'stored'))
-    invitations.complete(claim.ticket)
-    devices.delete(claim.ticket)
-    init.onPaired?.(request.certificate, claim.ticket)
+    complete(init, devices, claim.ticket)
     await step('closing', (signal) => channel.close({ signal })).catch(() => {})
   } catch (error) {
     init.onFailed?.(stream.peer, asError(error))
@@ -219,9 +242,10 @@ function redeem(invitations: Invitations, peers: PairingPeers, claim: PairingMes
 }
 
 /** @throws {PeerfoldError} `PAIRING_REFUSED` */
-function bind(devices: Map<string, DeviceId>, ticket: string, device: DeviceId): void {
-  const bound = devices.get(ticket) ?? device
-  if (bound !== device) throw new PeerfoldError('PAIRING_REFUSED', 'the ticket was claimed with other keys')
+function bind(devices: Served, ticket: string, certificate: DeviceCertificate): void {
+  const bound = devices.get(ticket) ?? certificate
+  if (bound.device !== certificate.device)
+    throw new PeerfoldError('PAIRING_REFUSED', 'the ticket was claimed with other keys')
   devices.set(ticket, bound)
   const [oldest] = devices.keys()
   if (devices.size > 4 * MAX_PAIRINGS && oldest !== undefined) devices.delete(oldest)

@@ -66,7 +66,7 @@ async function createInviter() {
   await merge(await addDevice({ crypto, identity: state.identity, seed: root.rootSeed, time: 0 }, request))
   const network = createMemoryNetwork(hub, devicePublicKeys(crypto, secrets).peer)
   const invitations = new Invitations({ clock, random })
-  const stop = acceptPairings({
+  const pairings = acceptPairings({
     network,
     clock,
     crypto,
@@ -95,9 +95,10 @@ async function createInviter() {
     network,
     state,
     invitations,
+    pairings,
     invite,
     close: async () => {
-      await stop()
+      await pairings.close()
       await network.close()
     },
   }
@@ -241,6 +242,20 @@ describe('a crash in the middle', () => {
     const { value } = await join(joiner, inviter.invite(), { store: cut })
     expect(value?.device).toBe(joiner.device)
     expect(devices(inviter.state.identity)).toContain(joiner.device)
+  })
+
+  test('the inviter then learns it when it meets the device, once, and the ticket is spent', async () => {
+    const ticket = inviter.invite()
+    const joiner = createJoiner()
+    const cut = async () => hub.cut(joiner.network.peer, inviter.network.peer)
+    await join(joiner, ticket, { store: cut })
+    expect(inviter.state.paired).toEqual([])
+    inviter.pairings.met('another device')
+    expect(inviter.state.paired).toEqual([])
+    inviter.pairings.met(joiner.device)
+    inviter.pairings.met(joiner.device)
+    expect(inviter.state.paired).toEqual([joiner.device])
+    expect(await join(joiner, ticket)).toMatchObject({ code: 'TICKET_USED' })
   })
 
   test('the ticket that one joiner has claimed serves no other', async () => {

@@ -139,7 +139,7 @@ describe('pairing over libp2p', () => {
     const network = await createLibp2pNetwork({ peerSeed: secrets.peerSeed, ...LISTEN })
     const invitations = new Invitations({ clock, random })
     const paired: string[] = []
-    const stop = acceptPairings({
+    const pairings = acceptPairings({
       network,
       clock,
       crypto,
@@ -162,7 +162,7 @@ describe('pairing over libp2p', () => {
     const joiner = await createLibp2pNetwork({ peerSeed: fresh.peerSeed, ...LISTEN })
     open.push(
       () => network.close(),
-      () => stop(),
+      () => pairings.close(),
       () => joiner.close(),
     )
     let stored: Uint8Array[] = []
