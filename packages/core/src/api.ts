@@ -43,8 +43,11 @@ export interface WorkspaceStatus {
   files: number
   bytes: number
   pending: { files: number; bytes: number }
-  /** How many devices, this one included, are known to hold everything durably. */
+  /** Whether it has been looked at, since the start, what is here and what is not: until then the fields below may say too little. */
+  checked: boolean
+  /** How many devices of the user, this one included, are known to hold everything durably, connected or not. */
   copies: { min: number }
+  /** Files of which something is not here, and that no connected device gives; the device that wrote it, and when that was seen last. At most 100. */
   waitingFor: Array<{ path: string; device: string | undefined; lastSeen: string | undefined }>
   /** Present when `state` is `error` or `paused`. */
   error?: { code: string; message: string; hint: string }

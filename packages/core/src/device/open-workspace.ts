@@ -9,8 +9,9 @@ import type { AbortOptions } from '../ports/abort.js'
 import type { Clock } from '../ports/clock.js'
 import type { Crypto } from '../ports/crypto.js'
 import type { DeviceId } from '../ports/ids.js'
+import type { PeerId } from '../ports/network.js'
 import type { Random } from '../ports/random.js'
-import type { Sync } from '../sync/types.js'
+import type { PeerProgress, Sync } from '../sync/types.js'
 import { createTree } from '../tree/tree.js'
 import type { Tree, TreeChange } from '../tree/types.js'
 import { ChangeFeed } from '../workspace/change-feed.js'
@@ -34,6 +35,8 @@ export interface OpenWorkspaceInit {
   random: Random
   sync: Sync | undefined
   exchange: Exchange | undefined
+  /** What peers told of this workspace in earlier runs. */
+  earlier: ReadonlyMap<PeerId, PeerProgress>
   deviceName(device: DeviceId): string | undefined
   /** Something that status shows has changed. */
   onChange(): void
@@ -122,7 +125,7 @@ export async function openWorkspace(
     }),
     log.on('commit', () => settle()),
   ]
-  sync?.attach(handle, log)
+  sync?.attach(handle, log, init.earlier)
   exchange?.attach(handle, stores.blocks)
   checking = check()
   let closed: Promise<void> | undefined
@@ -155,6 +158,9 @@ export async function openWorkspace(
     get complete() {
       return complete()
     },
+    get checked() {
+      return checked
+    },
     settle,
     close: () => (closed ??= close()),
   }
@@ -162,13 +168,14 @@ export async function openWorkspace(
 
 /** What is here is kept whole: heads first, then every older version that history names. */
 async function wantAll(replicator: Replicator, tree: Tree, signal: AbortSignal): Promise<void> {
-  for await (const { content } of tree.allVersions({ signal })) {
-    if (!(await replicator.available(content, { signal }))) replicator.want(content)
+  for await (const { content, item } of tree.allVersions({ signal })) {
+    if (!(await replicator.available(content, { signal }))) replicator.want(content, item)
   }
 }
 
 function wantHeads(replicator: Replicator, changes: readonly TreeChange[]): void {
-  for (const { after } of changes) for (const { content } of after?.heads ?? []) replicator.want(content)
+  for (const { item, after } of changes)
+    for (const { content } of after?.heads ?? []) replicator.want(content, item)
 }
 
 async function fetchUpdates(replicator: Replicator, log: WorkspaceLog, content: ContentRef): Promise<void> {

@@ -14,6 +14,7 @@ import type { AbortOptions } from '../ports/abort.js'
 import type { DeviceId, WorkspaceId } from '../ports/ids.js'
 import { pair } from '../sync/pairing.js'
 import type { Live, Workspace } from '../workspace/types.js'
+import { Acknowledgements } from './acknowledgements.js'
 import type { PeerfoldComponents } from './components.js'
 import { Connectivity } from './connectivity.js'
 import { Folders } from './folders.js'
@@ -65,10 +66,11 @@ class Device implements Peerfold {
   readonly #name: string
   readonly #journal: DeviceJournal
   readonly #identity: IdentityStore
+  readonly #acknowledgements: Acknowledgements
   readonly #workspaces: Workspaces
   readonly #folders: Folders | undefined
   #connectivity: Connectivity | undefined
-  #presence = new Presence(undefined, () => 0)
+  #presence: Presence
   #status: LiveStatus | undefined
   #closed: Promise<void> | undefined
 
@@ -88,10 +90,15 @@ class Device implements Peerfold {
     this.#journal = journal
     this.#identity = identity
     const { disk, clock, random } = components
+    const sync = () => this.#connectivity?.sync
+    this.#acknowledgements = new Acknowledgements({ journal, clock, sync })
+    const earlier = (id: DeviceId) => this.#acknowledgements.lastSeen(id)
+    this.#presence = new Presence(undefined, () => clock.now(), earlier)
     this.#workspaces = new Workspaces({
       ...components,
       journal,
       identity,
+      acknowledgements: this.#acknowledgements,
       connectivity: () => this.#connectivity,
       folderRests: (id) => this.#folderRests(id),
       onStatus: () => this.#status?.touch(),
@@ -154,7 +161,9 @@ class Device implements Peerfold {
         discoveryKeys: () => this.#workspaces.discoveryKeys(),
       })
       const { sync, dialer } = this.#connectivity
-      this.#presence = new Presence(sync, () => clock.now())
+      const earlier = (id: DeviceId) => this.#acknowledgements.lastSeen(id)
+      this.#presence = new Presence(sync, () => clock.now(), earlier)
+      sync.on('progress', (_, handle) => this.#acknowledgements.note(handle))
       for (const event of ['open', 'closed', 'progress'] as const) sync.on(event, () => this.#status?.touch())
       dialer.on('problem', () => this.#status?.touch())
     }
@@ -181,18 +190,14 @@ class Device implements Peerfold {
   }
 
   async settled(options?: AbortOptions): Promise<void> {
-    const { clock } = this.#components
-    const { user } = this.#identity
+    this.#identity.throwIfNone()
     await settle(
       {
-        clock,
+        clock: this.#components.clock,
         folders: this.#folders,
-        sync: this.#connectivity?.sync,
+        connectivity: this.#connectivity,
         workspaces: () => this.#workspaces.all(),
-        hasOthers: () =>
-          [...this.#identity.standings.values()].filter(
-            ({ state, certificate }) => state === 'active' && certificate.user === user,
-          ).length > 1,
+        hasOthers: () => this.#identity.others().length > 0,
       },
       options,
     )
@@ -216,6 +221,7 @@ class Device implements Peerfold {
       presence: this.#presence,
       folders: this.#folders,
       sync: this.#connectivity?.sync,
+      acknowledgements: this.#acknowledgements,
       addresses: () => this.#connectivity?.network.addresses() ?? [],
       workspaces: () => this.#workspaces.all(),
       problem: () => this.#connectivity?.dialer.problem,
@@ -386,6 +392,7 @@ class Device implements Peerfold {
   async #close(): Promise<void> {
     await this.#folders?.close()
     await this.#status?.close()
+    await this.#acknowledgements.close()
     await this.#workspaces.close()
     await this.#connectivity?.close()
     await this.#journal.close()

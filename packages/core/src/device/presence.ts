@@ -2,13 +2,20 @@ import type { DeviceId } from '../ports/ids.js'
 import type { Carrier } from '../ports/network.js'
 import type { Sync } from '../sync/types.js'
 
-/** Who is here, and when the others were seen last in this run. */
+/** Who is here, and when the others were seen last. */
 export class Presence {
   readonly #sync: Sync | undefined
+  readonly #earlier: (device: DeviceId) => number | undefined
   readonly #lastSeen = new Map<DeviceId, Date>()
 
-  constructor(sync: Sync | undefined, now: () => number) {
+  /** @param earlier when a device was seen in an earlier run, milliseconds */
+  constructor(
+    sync: Sync | undefined,
+    now: () => number,
+    earlier: (device: DeviceId) => number | undefined = () => undefined,
+  ) {
     this.#sync = sync
+    this.#earlier = earlier
     sync?.on('open', ({ device }) => this.#lastSeen.set(device, new Date(now())))
     sync?.on('closed', ({ device }) => this.#lastSeen.set(device, new Date(now())))
   }
@@ -22,7 +29,10 @@ export class Presence {
   }
 
   lastSeen(device: DeviceId): Date | undefined {
-    return this.#lastSeen.get(device)
+    const now = this.#lastSeen.get(device)
+    if (now !== undefined) return now
+    const earlier = this.#earlier(device)
+    return earlier === undefined ? undefined : new Date(earlier)
   }
 
   #find(device: DeviceId) {

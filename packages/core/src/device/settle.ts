@@ -1,6 +1,8 @@
 import { PeerfoldError } from '../errors.js'
 import type { AbortOptions } from '../ports/abort.js'
 import type { Clock } from '../ports/clock.js'
+import type { PeerId } from '../ports/network.js'
+import type { Dialer } from '../sync/dialer.js'
 import type { Sync } from '../sync/types.js'
 import type { Folders } from './folders.js'
 import type { WorkspaceRuntime } from './workspace-runtime.js'
@@ -12,19 +14,35 @@ const LOOK_MS = 100
 export interface SettleInit {
   clock: Clock
   folders: Folders | undefined
-  sync: Sync | undefined
+  /** Absent on a device that is offline. */
+  connectivity: { sync: Sync; dialer: Dialer } | undefined
   workspaces(): WorkspaceRuntime[]
   /** Whether the user has other devices at all. */
   hasOthers(): boolean
 }
 
 /**
- * All that was on disk and in workspaces before the call is scanned, committed, and held durably by all connected devices.
+ * All that was on disk and in workspaces before the call is scanned, committed, and held durably by all devices that can be reached.
  *
  * @throws {PeerfoldError} `NO_PEERS`; what keeps a folder from settling
  */
 export async function settle(init: SettleInit, options?: AbortOptions): Promise<void> {
-  const { sync, folders } = init
+  // Whoever waits wants those that came up just now to be found, too.
+  init.connectivity?.dialer.hurry()
+  await settleFolders(init, options)
+  const { connectivity } = init
+  if (connectivity === undefined) throw noPeers()
+  const wanted = init.workspaces().map(({ handle, log }) => ({ handle, heads: log.heads() }))
+  const { sync } = connectivity
+  do {
+    if (!(await waitForPeers(init, connectivity, options))) throw noPeers()
+    const held = wanted.map(({ handle, heads }) => sync.acknowledged(handle, heads, options))
+    // A device that left meanwhile is waited for no longer, and has acknowledged nothing.
+    if (wanted.length === 0 || (await Promise.all(held)).some((peers) => peers.length > 0)) return
+  } while (sync.peers().length === 0)
+}
+
+async function settleFolders({ folders }: SettleInit, options?: AbortOptions): Promise<void> {
   for (const { workspace } of folders?.list() ?? []) {
     const failure = folders?.failure(workspace)
     if (failure !== undefined)
@@ -34,22 +52,24 @@ export async function settle(init: SettleInit, options?: AbortOptions): Promise<
       })
     await folders?.get(workspace)?.settled(options)
   }
-  if (sync === undefined || !(await waitForPeers(init, sync, options)))
-    throw new PeerfoldError('NO_PEERS', 'no other device is connected')
-  await Promise.all(
-    init.workspaces().map(({ handle, log }) => sync.acknowledged(handle, log.heads(), options)),
-  )
 }
 
+/** Until every device that answers is in session, in bounded time. @returns whether any is */
 async function waitForPeers(
   { clock, hasOthers }: SettleInit,
-  sync: Sync,
+  { sync, dialer }: { sync: Sync; dialer: Dialer },
   options?: AbortOptions,
 ): Promise<boolean> {
   const until = clock.monotonic() + CONNECT_MS
-  while (sync.peers().length === 0) {
-    if (!hasOthers() || clock.monotonic() >= until) return false
+  for (;;) {
+    const inSession = new Set<PeerId>(sync.peers().map(({ peer }) => peer))
+    const coming = dialer.ways().some((way) => way.trying || (way.connected && !inSession.has(way.peer)))
+    if (inSession.size > 0 && !coming) return true
+    if (!hasOthers() || clock.monotonic() >= until) return inSession.size > 0
     await clock.sleep(LOOK_MS, options)
   }
-  return true
+}
+
+function noPeers(): PeerfoldError {
+  return new PeerfoldError('NO_PEERS', 'no other device is connected')
 }

@@ -1,11 +1,12 @@
 import type { PeerStatus, State, Status, WorkspaceStatus } from '../api.js'
-import { toHex } from '../encoding/bytes.js'
 import { PeerfoldError } from '../errors.js'
 import type { FolderStatus } from '../folder/types.js'
 import type { PeerProgress, Sync } from '../sync/types.js'
+import type { Acknowledgements } from './acknowledgements.js'
 import type { Folders } from './folders.js'
 import type { IdentityStore } from './identity-store.js'
 import type { Presence } from './presence.js'
+import { listWaiting } from './waiting.js'
 import type { WorkspaceRuntime } from './workspace-runtime.js'
 
 /** What status is made of. */
@@ -14,6 +15,7 @@ export interface StatusParts {
   presence: Presence
   folders: Folders | undefined
   sync: Sync | undefined
+  acknowledgements: Acknowledgements
   addresses(): string[]
   workspaces(): WorkspaceRuntime[]
   /** Why there is no way to any other device. */
@@ -60,8 +62,9 @@ async function workspaceStatus(parts: StatusParts, workspace: WorkspaceRuntime):
     files,
     bytes,
     pending: addPending(workspace.replicator.pending, folder?.pending),
+    checked: workspace.checked,
     copies: { min: countCopies(parts, workspace) },
-    waitingFor: await listWaiting(parts, workspace, folder),
+    waitingFor: await listWaiting(parts, workspace),
     ...(failure === undefined ? {} : { error: { hint: '', ...failure } }),
     issues: folder?.issues ?? [],
   }
@@ -83,7 +86,7 @@ function stateOf(
   const connected = new Set(sync?.peers().map(({ peer }) => peer))
   const peers = [...(sync?.progress(workspace.handle) ?? [])].filter(([peer]) => connected.has(peer))
   if (peers.length === 0) return 'offline'
-  const busy = folder?.state === 'syncing' || !workspace.replicator.idle
+  const busy = folder?.state === 'syncing' || !workspace.complete
   return busy || !peers.every(([, progress]) => hasEverything(workspace, progress)) ? 'syncing' : 'synced'
 }
 
@@ -97,8 +100,11 @@ function hasEverything(workspace: WorkspaceRuntime, { summary, blocksComplete }:
   return true
 }
 
-function countCopies({ sync }: StatusParts, workspace: WorkspaceRuntime): number {
-  const others = [...(sync?.progress(workspace.handle).values() ?? [])]
+function countCopies({ acknowledgements, identity }: StatusParts, workspace: WorkspaceRuntime): number {
+  const devices = new Set(identity.others().map(({ device }) => device))
+  const others = [...acknowledgements.of(workspace.handle).values()].filter(({ device }) =>
+    devices.has(device),
+  )
   const holders = others.filter((progress) => hasEverything(workspace, progress)).length
   return Math.max(1, holders + (workspace.complete ? 1 : 0))
 }
@@ -109,39 +115,6 @@ function addPending(
 ): { files: number; bytes: number } {
   // What is fetched and what then waits for the disk are the same files.
   return { files: Math.max(a.files, b.files), bytes: Math.max(a.bytes, b.bytes) }
-}
-
-const MAX_WAITING_SHOWN = 100
-
-async function listWaiting(
-  { presence, identity }: StatusParts,
-  workspace: WorkspaceRuntime,
-  folder: FolderStatus | undefined,
-): Promise<WorkspaceStatus['waitingFor']> {
-  const waiting: WorkspaceStatus['waitingFor'] = []
-  for (const { path, content } of folder?.awaiting.slice(0, MAX_WAITING_SHOWN) ?? []) {
-    const device = await authorOf(workspace, path, toHex(content.plain))
-    const lastSeen = device === undefined ? undefined : presence.lastSeen(device)
-    waiting.push({
-      path,
-      device: device === undefined ? undefined : (identity.nameOf(device) ?? device),
-      lastSeen: lastSeen?.toISOString(),
-    })
-  }
-  return waiting
-}
-
-/** The device that wrote a content certainly has it. */
-async function authorOf(
-  workspace: WorkspaceRuntime,
-  path: string,
-  plain: string,
-): Promise<string | undefined> {
-  const entry = await workspace.folderSource.tree.lookup(path.split('/'))
-  if (entry === undefined) return undefined
-  for await (const { content, device } of workspace.tree.versions(entry.item))
-    if (toHex(content.plain) === plain) return device
-  return undefined
 }
 
 function describe({ code, message, hint }: PeerfoldError): { code: string; message: string; hint: string } {

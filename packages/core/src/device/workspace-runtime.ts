@@ -22,6 +22,8 @@ export interface WorkspaceRuntime {
   readonly folderSource: FolderSource
   /** Whether every block that is wanted here is here, durably. */
   readonly complete: boolean
+  /** Whether it is known what is wanted and not here: all versions have been looked at since the start. */
+  readonly checked: boolean
   /** Looks whether everything is here now, and tells peers and status. */
   settle(): void
   /** Idempotent. */

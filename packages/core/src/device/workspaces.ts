@@ -9,6 +9,7 @@ import { isPeerfoldError, PeerfoldError } from '../errors.js'
 import type { FeedSecrets } from '../log/types.js'
 import type { AbortOptions } from '../ports/abort.js'
 import type { WorkspaceHandle, WorkspaceId } from '../ports/ids.js'
+import type { Acknowledgements } from './acknowledgements.js'
 import type { PeerfoldComponents, WorkspaceStores } from './components.js'
 import type { Connectivity } from './connectivity.js'
 import type { IdentityStore } from './identity-store.js'
@@ -19,6 +20,7 @@ import type { WorkspaceRuntime } from './workspace-runtime.js'
 export interface WorkspacesInit extends Pick<PeerfoldComponents, 'home' | 'crypto' | 'clock' | 'random'> {
   journal: DeviceJournal
   identity: IdentityStore
+  acknowledgements: Acknowledgements
   connectivity(): Connectivity | undefined
   /** Whether the synced folder of a workspace, where there is one, has nothing left to apply. */
   folderRests(id: WorkspaceId): boolean
@@ -105,8 +107,10 @@ export class Workspaces {
   /** Drops a workspace from this device, blocks and all. */
   async forget(id: WorkspaceId): Promise<void> {
     await this.#mutex.run(async () => {
-      await this.#open.get(id)?.close()
+      const workspace = this.#open.get(id)
+      await workspace?.close()
       this.#open.delete(id)
+      if (workspace !== undefined) await this.#init.acknowledgements.forget(workspace.handle)
       await this.#init.journal.set([
         [GRANT + id, undefined],
         [FEED + id, undefined],
@@ -203,6 +207,7 @@ export class Workspaces {
           random,
           sync,
           exchange,
+          earlier: this.#init.acknowledgements.stored(access.handle),
           deviceName: (device) => identity.nameOf(device),
           onChange: this.#init.onStatus,
           folderRests: () => this.#init.folderRests(id),

@@ -39,7 +39,9 @@ export interface Way {
   peer: PeerId
   name: string
   connected: boolean
-  /** Why not, as far as known. */
+  /** A way is being tried, or will be at once. */
+  trying: boolean
+  /** Why it is not connected, as far as known. */
   reason: string | undefined
 }
 
@@ -145,9 +147,9 @@ class DeviceDialer implements Dialer {
   }
 
   ways(): Way[] {
-    return [...this.#targets].map(([peer, { name, reason }]) => {
+    return [...this.#targets].map(([peer, { name, reason, dialing }]) => {
       const connected = this.#isConnected(peer)
-      return { peer, name, connected, reason: connected ? undefined : reason }
+      return { peer, name, connected, trying: dialing && !connected, reason: connected ? undefined : reason }
     })
   }
 

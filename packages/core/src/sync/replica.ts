@@ -61,7 +61,7 @@ export class Replica implements Source {
       device,
       summary: new Map(init.before?.summary),
       lastSeen: clock.now(),
-      blocksComplete: false,
+      blocksComplete: init.before?.blocksComplete ?? false,
       held: 0,
       rejected: 0,
     }

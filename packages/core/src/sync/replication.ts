@@ -13,6 +13,8 @@ export interface ReplicationInit {
   handle: WorkspaceHandle
   log: WorkspaceLog
   clock: Clock
+  /** What peers told in earlier runs. */
+  earlier: ReadonlyMap<PeerId, PeerProgress> | undefined
   /** Something about a peer changed. */
   progressed: (peer: PeerId) => void
 }
@@ -20,7 +22,7 @@ export interface ReplicationInit {
 /** One attached workspace: its log, and its replicas at the peers in session. */
 export class Replication {
   /** Last known state at each peer, connected or not. */
-  readonly progress = new Map<PeerId, PeerProgress>()
+  readonly progress: Map<PeerId, PeerProgress>
   readonly #init: ReplicationInit
   readonly #puller: Puller
   readonly #replicas = new Set<Replica>()
@@ -31,6 +33,7 @@ export class Replication {
 
   constructor(init: ReplicationInit) {
     this.#init = init
+    this.progress = new Map(init.earlier)
     this.#puller = new Puller({ log: init.log, clock: init.clock })
     this.#unsubscribe = init.log.on('commit', (commit, local) => this.#committed(commit.id, local))
   }
@@ -68,17 +71,26 @@ export class Replication {
     this.#announce()
   }
 
-  /** @param undecided whether peers are connected that have not said yet if they have this workspace */
+  /** @param undecided whether peers are connected that will have this workspace and do not yet */
   async acknowledged(
     commits: readonly CommitId[],
-    undecided: () => boolean,
+    undecided: () => Promise<boolean>,
     options?: AbortOptions,
-  ): Promise<void> {
+  ): Promise<PeerId[]> {
     const wanted = await Promise.all(commits.map((commit) => this.#init.log.get(commit, options)))
-    const has = ({ progress }: Replica) =>
-      progress.blocksComplete && wanted.every((commit) => covers(progress.summary, commit))
-    while (!this.#closed && (undecided() || ![...this.#replicas].every(has)))
-      await this.#changed.wait(options)
+    const has = (replica: Replica) =>
+      replica.theirs() !== undefined &&
+      replica.progress.blocksComplete &&
+      wanted.every((commit) => covers(replica.progress.summary, commit))
+    const isOver = async () => !(await undecided()) && [...this.#replicas].every(has)
+    while (!this.#closed) {
+      // Listening begins before the look: what changes in between wakes.
+      const changed = this.#changed.wait(options)
+      changed.catch(() => {})
+      if (await isOver()) return [...this.#replicas].map(({ peer }) => peer)
+      await changed
+    }
+    return []
   }
 
   /** Sessions came, went or made up their minds. */

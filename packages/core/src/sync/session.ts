@@ -46,6 +46,7 @@ export class Session {
   readonly #link: Link
   #presented: { user: string; entries: Uint8Array[] }
   #offered: ReadonlySet<WorkspaceHandle> | undefined
+  readonly #everOffered = new Set<WorkspaceHandle>()
 
   constructor(init: SessionInit) {
     const { channel, connection, admitted, authority, clock } = init
@@ -89,9 +90,11 @@ export class Session {
     })
   }
 
-  /** Whether the peer has said which workspaces it has. */
-  get decided(): boolean {
-    return this.#offered !== undefined
+  /** Whether the peer may have this workspace and has never said in this session that it does. */
+  async isExpecting(handle: WorkspaceHandle): Promise<boolean> {
+    if (this.#offered === undefined) return true
+    if (this.#everOffered.has(handle)) return false
+    return (await this.#init.authority.handles(this.info.device)).has(handle)
   }
 
   /** Runs until the session ends; rejects with the reason. */
@@ -162,6 +165,7 @@ export class Session {
         return
       case 'offer':
         this.#offered = new Set(message.handles)
+        for (const handle of message.handles) this.#everOffered.add(handle)
         return this.#reconcile()
       case 'commits':
         return this.#takeCommits(message)

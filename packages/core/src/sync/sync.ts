@@ -120,11 +120,12 @@ class SyncNode implements Sync {
     this.#encourageAll()
   }
 
-  attach(handle: WorkspaceHandle, log: WorkspaceLog): void {
+  attach(handle: WorkspaceHandle, log: WorkspaceLog, earlier?: ReadonlyMap<PeerId, PeerProgress>): void {
     this.#checkOpen()
     if (this.#replications.has(handle)) this.detach(handle)
+    const { clock } = this.#init
     const progressed = (peer: PeerId) => this.#events.emit('progress', peer, handle)
-    this.#replications.set(handle, new Replication({ handle, log, clock: this.#init.clock, progressed }))
+    this.#replications.set(handle, new Replication({ handle, log, clock, earlier, progressed }))
     this.#refresh()
   }
 
@@ -156,15 +157,19 @@ class SyncNode implements Sync {
     handle: WorkspaceHandle,
     commits: readonly CommitId[],
     options?: AbortOptions,
-  ): Promise<void> {
+  ): Promise<PeerId[]> {
     options?.signal?.throwIfAborted()
     const replication = this.#replications.get(handle)
     if (replication === undefined) {
       throw new PeerfoldError('WORKSPACE_NOT_FOUND', `workspace ${handle} is not attached`)
     }
-    const undecided = () => [...this.#sessions.values()].some((session) => !session.decided)
-    await replication.acknowledged(commits, undecided, options)
+    const undecided = async () => {
+      const sessions = [...this.#sessions.values()]
+      return (await Promise.all(sessions.map((session) => session.isExpecting(handle)))).includes(true)
+    }
+    const peers = await replication.acknowledged(commits, undecided, options)
     if (replication.closed) throw new PeerfoldError('CLOSED', `workspace ${handle} was detached`)
+    return peers
   }
 
   on<E extends keyof SyncEvents>(event: E, listener: SyncEvents[E]): () => void {

@@ -69,10 +69,11 @@ export interface SyncEvents {
 export interface Sync {
   /** Accepts sessions; opens one whenever the network connects to a peer that `wanted` says is a device of ours. */
   start(): Promise<void>
-  attach(handle: WorkspaceHandle, log: WorkspaceLog): void
+  /** @param earlier what peers told in earlier runs. @default nothing */
+  attach(handle: WorkspaceHandle, log: WorkspaceLog, earlier?: ReadonlyMap<PeerId, PeerProgress>): void
   detach(handle: WorkspaceHandle): void
   peers(): SyncPeer[]
-  /** Peers of which something was heard in this run, connected or not. */
+  /** Peers of which something was heard in this run or an earlier one, connected or not. */
   progress(handle: WorkspaceHandle): Map<PeerId, PeerProgress>
   /**
    * Tells peers that this device now durably holds all blocks of what it applied (or no longer does). False at first, and again after
@@ -80,10 +81,14 @@ export interface Sync {
    */
   setBlocksComplete(handle: WorkspaceHandle, complete: boolean): void
   /**
-   * Resolves when every connected peer with this workspace has applied these commits and reports complete blocks; at once when none is
-   * connected (see `peers`). @throws {PeerfoldError} `WORKSPACE_NOT_FOUND` when it is not attached, `NOT_FOUND` for an unknown commit
+   * Resolves when every connected peer that may have this workspace has applied these commits and reports complete blocks, with those peers:
+   * none when none is connected (see `peers`). A peer that has the workspace yet to come is waited for, one that gave it up is not. @throws {PeerfoldError} `WORKSPACE_NOT_FOUND` when it is not attached, `NOT_FOUND` for an unknown commit
    */
-  acknowledged(handle: WorkspaceHandle, commits: readonly CommitId[], options?: AbortOptions): Promise<void>
+  acknowledged(
+    handle: WorkspaceHandle,
+    commits: readonly CommitId[],
+    options?: AbortOptions,
+  ): Promise<PeerId[]>
   on<E extends keyof SyncEvents>(event: E, listener: SyncEvents[E]): () => void
   close(): Promise<void>
 }

@@ -29,7 +29,7 @@ export const OPERATIONS: Record<string, Operation> = {
   add: { needs: 'home', run: addFolder },
   invite: { needs: 'network', run: invite },
   join: { needs: 'network', run: join },
-  status: { needs: 'home', run: async (pf) => pf.status.value },
+  status: { needs: 'home', run: (pf, _, io) => statusOf(pf, io) },
   wait: { needs: 'all', run: wait },
   ls: {
     needs: 'home',
@@ -162,6 +162,25 @@ async function join(
   return { device: pf.device, workspaces: joined }
 }
 
+/** How long `status` lets a device that has just been opened look through what it has. */
+const CHECK_MS = 10_000
+
+async function statusOf({ status }: Peerfold, { signal }: OperationIo): Promise<unknown> {
+  let stop = () => {}
+  const checked = new Promise<void>((resolve) => {
+    stop = status.subscribe(({ workspaces }) => workspaces.every((each) => each.checked) && resolve())
+  })
+  const ended = AbortSignal.any([signal, AbortSignal.timeout(CHECK_MS)])
+  const late = new Promise<void>((resolve) => {
+    if (ended.aborted) resolve()
+    ended.addEventListener('abort', () => resolve(), { once: true })
+  })
+  await Promise.race([checked, late])
+  stop()
+  signal.throwIfAborted()
+  return status.value
+}
+
 async function wait(
   pf: Peerfold,
   params: Record<string, unknown>,
@@ -172,12 +191,13 @@ async function wait(
   try {
     await pf.settled({ signal: AbortSignal.any([signal, deadline]) })
   } catch (error) {
-    if (deadline.aborted && !signal.aborted)
-      throw new PeerfoldError('TIMEOUT', `not all devices had everything after ${timeoutMs / 1000} s`, {
-        cause: error,
-        hint: '`peerfold status` shows what is waited for.',
-      })
-    throw error
+    if (!deadline.aborted || signal.aborted) throw error
+    if (!pf.status.value.peers.some(({ connected }) => connected))
+      throw new PeerfoldError('NO_PEERS', `no other device appeared in ${timeoutMs / 1000} s`)
+    throw new PeerfoldError('TIMEOUT', `not all devices had everything after ${timeoutMs / 1000} s`, {
+      cause: error,
+      hint: '`peerfold status` shows what is waited for.',
+    })
   }
   return pf.status.value
 }
