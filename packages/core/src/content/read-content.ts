@@ -146,7 +146,7 @@ async function openAll(
     }),
   )
   try {
-    return await crypto.openChunks(jobs, { signal })
+    return await crypto.openChunks(jobs, { signal, giveUp: true })
   } catch (error) {
     if (!isPeerfoldError(error, 'DECRYPT_FAILED')) throw error
     return await Promise.all(batch.map(({ entry }) => openChecked(entry, options)))

@@ -28,6 +28,7 @@ export interface PutOptions extends AbortOptions {
  */
 export interface BlockStore {
   /**
+   * The bytes are the caller's own: it may change them or give them away.
    * @throws {PeerfoldError} `BLOCK_NOT_FOUND` when the store does not hold it; `BLOCK_CORRUPT` when what lies there
    * does not hash to `cid` (the store has moved it aside: asking a peer and putting it again heals it).
    */

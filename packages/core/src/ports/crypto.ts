@@ -47,6 +47,11 @@ export interface SealChunksOptions extends AbortOptions {
   giveUp?: boolean
 }
 
+export interface OpenChunksOptions extends AbortOptions {
+  /** The caller never touches the jobs' `bytes` again: a backend may move them to another thread instead of copying. @default false */
+  giveUp?: boolean
+}
+
 /**
  * Cryptography in batches, so that an implementation may spread a batch over worker threads.
  * Every backend gives the same bytes and the same verdicts; the conformance suite compares them.
@@ -65,7 +70,7 @@ export interface Crypto {
     options?: SealChunksOptions,
   ): Promise<SealedChunk[]>
   /** The inverse, checking the plaintext hash. @throws {PeerfoldError} `DECRYPT_FAILED` with `details.index` */
-  openChunks(jobs: readonly OpenChunkJob[], options?: AbortOptions): Promise<Uint8Array[]>
+  openChunks(jobs: readonly OpenChunkJob[], options?: OpenChunksOptions): Promise<Uint8Array[]>
   /** Ed25519 (RFC 8032). `seed` is 32 bytes; the signature is 64. */
   sign(seed: Uint8Array, message: Uint8Array, options?: AbortOptions): Promise<Uint8Array>
   /** 32-byte Ed25519 public key of a seed. */

@@ -150,6 +150,18 @@ function chunkTests(test: CryptoTest): void {
     assertEqual(await crypto.openChunks(sealed), chunks)
   })
 
+  test('open to the same when they are given up, and are whole afterwards when they are not', async (crypto) => {
+    const chunks = [createSeededRandom('opened').bytes(200_000), toUtf8('small')]
+    const sealed = await crypto.sealChunks(secret, chunks)
+    const before = sealed.map(({ bytes }) => sha256Now(bytes))
+    assertEqual(await crypto.openChunks(sealed), chunks)
+    assertEqual(
+      sealed.map(({ bytes }) => sha256Now(bytes)),
+      before,
+    )
+    assertEqual(await crypto.openChunks(sealed, { giveUp: true }), chunks)
+  })
+
   test('whose plaintext is not the promised one are refused', async (crypto) => {
     const [sealed] = await crypto.sealChunks(secret, [toUtf8('promised')])
     assertTrue(sealed !== undefined, 'one chunk gives one sealed chunk')

@@ -4,6 +4,7 @@ import {
   type AbortOptions,
   type Crypto,
   type OpenChunkJob,
+  type OpenChunksOptions,
   type OpenJob,
   PeerfoldError,
   type SealChunksOptions,
@@ -32,6 +33,9 @@ const INLINE_BYTES = 64 * 1024
 const VERIFY_COST = 128 * 1024
 /** Batches above this are split over the threads. */
 const PART_BYTES = 512 * 1024
+
+/** Buffers of more bytes are moved to a thread instead of copied. */
+const MOVE_ABOVE = 4096
 
 const CHUNK_INFO = new TextEncoder().encode(`peerfold/1/${CHUNK_KEY_PURPOSE}`)
 /** PKCS #8 of an Ed25519 private key up to its 32-byte seed. */
@@ -127,7 +131,7 @@ class NodeCrypto implements Crypto {
     )
   }
 
-  openChunks(jobs: readonly OpenChunkJob[], options?: AbortOptions): Promise<Uint8Array[]> {
+  openChunks(jobs: readonly OpenChunkJob[], options?: OpenChunksOptions): Promise<Uint8Array[]> {
     return this.#run<'openChunks'>(
       jobs,
       ({ bytes }) => 2 * bytes.length,
@@ -136,7 +140,8 @@ class NodeCrypto implements Crypto {
         kind: 'openChunks',
         items: items.map(({ key, bytes, hash }) => {
           checkLength(key, 32, 'key')
-          return { key: copier.copy(key), bytes: copier.copy(bytes), hash: copier.copy(hash) }
+          const moved = options?.giveUp ? copier.move(bytes) : copier.copy(bytes)
+          return { key: copier.copy(key), bytes: moved, hash: copier.copy(hash) }
         }),
       }),
     )
@@ -212,10 +217,10 @@ const IN_PLACE: Copier = { copy: (bytes) => bytes, move: (bytes) => bytes }
 
 function prepared<I>(items: readonly I[], toTask: (items: readonly I[], copier: Copier) => CryptoTask) {
   const move = new Set<ArrayBuffer>()
-  // One copy, then moved: posting a view would copy all of its buffer, twice.
+  // One copy, then moved: posting a view would copy all of its buffer, twice. Moving a few bytes costs more than posting a copy of them.
   const copy = (bytes: Uint8Array) => {
     const own = new Uint8Array(bytes)
-    move.add(own.buffer)
+    if (own.length > MOVE_ABOVE) move.add(own.buffer)
     return own
   }
   const give = (bytes: Uint8Array) => {
