@@ -131,6 +131,10 @@ const CODES = {
   FOLDER_IN_USE: { retryable: false, hint: 'The folder belongs to another workspace already.' },
   FILE_BUSY: { retryable: true, hint: 'The file is being written to; it is synced when it rests.' },
   FILE_UNSUPPORTED: { retryable: false, hint: 'Only files, folders and symbolic links are synced.' },
+  IGNORE_UNREADABLE: {
+    retryable: true,
+    hint: 'Mend the file of ignore rules, or remove it; nothing is synced until its rules are known.',
+  },
   BRAKE: {
     retryable: false,
     hint: 'Many deletions at once: look at `peerfold plan`, then accept it with `peerfold plan --accept`.',

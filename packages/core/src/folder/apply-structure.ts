@@ -21,7 +21,7 @@ import { randomId, type StatePaths, trashName } from './state-directory.js'
 import type { SyncedEntry } from './synced-tree.js'
 import { removeQuietly, wasWritten } from './trash.js'
 
-type Structural = Extract<ApplyAction, { do: 'mkdir' | 'move' | 'remove' | 'adopt' }>
+type Structural = Extract<ApplyAction, { do: 'mkdir' | 'move' | 'remove' | 'adopt' | 'rebind' }>
 
 export interface ApplyOutcome {
   applied: number
@@ -47,6 +47,7 @@ export async function applyStructure(
   return run.outcome
 }
 
+type Removal = Extract<Structural, { do: 'remove' }>
 type Verdict = 'done' | 'blocked'
 
 /** A move that was announced. */
@@ -120,12 +121,14 @@ class ApplyRun {
     switch (action.do) {
       case 'adopt':
         return this.#adopt(action.item)
+      case 'rebind':
+        return this.#rebind(action.item, action.from)
       case 'mkdir':
         return this.#mkdir(action.item)
       case 'move':
         return this.#move(moving)
       case 'remove':
-        return action.kind === 'file' ? this.#removeFile(action.item) : this.#removeFolder(action.item)
+        return action.kind === 'file' ? this.#removeFile(action) : this.#removeFolder(action)
     }
   }
 
@@ -136,6 +139,16 @@ class ApplyRun {
     const head = entry.heads[0]
     const file = old.file && head ? { ...old.file, version: head.id, content: head.content } : old.file
     this.folder.synced.put({ ...old, name: entry.name, ...(file ? { file } : {}) })
+    return 'done'
+  }
+
+  async #rebind(item: ItemId, from: ItemId): Promise<Verdict> {
+    const { merged, synced } = this.folder
+    const entry = merged.get(item)
+    const old = synced.get(from)
+    if (entry === undefined || old === undefined) return 'done'
+    synced.rebind(from, { ...old, item, parent: entry.parent, name: entry.name })
+    this.outcome.applied++
     return 'done'
   }
 
@@ -256,13 +269,13 @@ class ApplyRun {
     if (name !== undefined) this.folder.journal.endTrash(name)
   }
 
-  async #removeFile(item: ItemId): Promise<Verdict> {
+  async #removeFile({ item, hidden }: Removal): Promise<Verdict> {
     const { folder } = this
     const path = folder.synced.path(item)
     const name = this.#trashed.get(item)
     if (path === undefined || name === undefined) return 'done'
     try {
-      await this.#toTrash(item, path, name)
+      await this.#toTrash(item, path, name, hidden)
     } catch (error) {
       this.#forgetTrash(item)
       throw error
@@ -274,10 +287,10 @@ class ApplyRun {
   }
 
   /** Into the trash; and back again when it proves not to be what was synced. */
-  async #toTrash(item: ItemId, path: string, name: string): Promise<void> {
+  async #toTrash(item: ItemId, path: string, name: string, hidden: boolean): Promise<void> {
     const { folder } = this
     const { print } = folder.synced.get(item)!
-    await this.#verifyRemoved(item, path)
+    if (!hidden) await this.#verifyRemoved(item, path)
     await verifyParents(folder, path)
     await verifyUnchanged(folder, path, print)
     const trash = folder.files.join(this.paths.trash, name)
@@ -296,13 +309,13 @@ class ApplyRun {
     throw new DiskChanged(path)
   }
 
-  async #removeFolder(item: ItemId): Promise<Verdict> {
+  async #removeFolder({ item, hidden }: Removal): Promise<Verdict> {
     const { folder } = this
     const path = folder.synced.path(item)
     if (path === undefined) return 'done'
     const children = diskAt(folder, path)?.listing?.children.size ?? 0
     if (children > 0) return 'blocked'
-    await this.#verifyRemoved(item, path)
+    if (!hidden) await this.#verifyRemoved(item, path)
     await verifyParents(folder, path)
     try {
       await folder.files.rmdir(absolute(folder, path))

@@ -2,6 +2,7 @@ import { moveFile } from './apply-structure.js'
 import { absolute, diskAt, type FolderContext } from './context.js'
 import { baseName, joinPath, parentPath } from './disk-tree.js'
 import { isExecutable, mtimeOf } from './fingerprint.js'
+import { verifyParents } from './guard.js'
 import type { TrashRecord } from './journal.js'
 import { withSuffix } from './names.js'
 import { readStable } from './stable-read.js'
@@ -20,7 +21,8 @@ export async function capture(
 ): Promise<string | undefined> {
   const { source, signal } = folder
   const kept = folder.files.join(paths.trash, record.name)
-  if ((await source.tree.entry(record.item)) === undefined) return putBack(folder, kept, record)
+  const restore = async () => parentPath(await putBack(folder, paths, record))
+  if ((await source.tree.entry(record.item)) === undefined) return restore()
   const { type } = record.file
   const base = record.file.content
   const { print, value: content } = await readStable(
@@ -38,7 +40,7 @@ export async function capture(
     },
     { signal },
   )
-  if (commit === undefined) return putBack(folder, kept, record)
+  if (commit === undefined) return restore()
   folder.merged.mark([record.item])
   await folder.merged.refresh({ signal })
   folder.journal.addTrash({ ...record, print })
@@ -47,15 +49,22 @@ export async function capture(
   return undefined
 }
 
-async function putBack(folder: FolderContext, kept: string, record: TrashRecord): Promise<string> {
+/** @returns the path that it has now */
+export async function putBack(
+  folder: FolderContext,
+  paths: StatePaths,
+  record: TrashRecord,
+): Promise<string> {
   const wanted = parentPath(record.path)
   const parent = diskAt(folder, wanted)?.kind === 'folder' ? wanted : ''
-  const siblings = diskAt(folder, parent)?.listing?.children
+  const siblings = diskAt(folder, parent)?.listing
   let name = baseName(record.path)
-  for (let n = 2; siblings?.has(name); n++)
+  for (let n = 2; siblings?.children.has(name) || siblings?.opaque.has(name); n++)
     name = withSuffix(baseName(record.path), ` (${n})`, folder.names.maxBytes)
-  await moveFile(folder, kept, absolute(folder, joinPath(parent, name)))
+  const path = joinPath(parent, name)
+  await verifyParents(folder, path)
+  await moveFile(folder, folder.files.join(paths.trash, record.name), absolute(folder, path))
   folder.journal.endTrash(record.name)
   await folder.journal.flush(folder.synced)
-  return parent
+  return path
 }

@@ -3,6 +3,7 @@ import type { Clock } from '../ports/clock.js'
 import type { FileSystem } from '../ports/file-system.js'
 import type { Random } from '../ports/random.js'
 import { type DiskNode, joinPath, nodeAt, type OpaqueReason } from './disk-tree.js'
+import type { IgnoreFiles } from './ignore.js'
 import type { Journal } from './journal.js'
 import type { MergedTree } from './merged-tree.js'
 import type { NameRules } from './names.js'
@@ -23,6 +24,7 @@ export interface FolderContext {
   merged: MergedTree
   journal: Journal
   names: NameRules
+  ignore: IgnoreFiles
   issues: IssueList
   /** Ends all work of this folder. */
   signal: AbortSignal
@@ -55,18 +57,14 @@ export class IssueList {
     for (const issue of [...this.#issues.values()]) if (issue.code === code) this.#issues.delete(issue.path)
   }
 
-  /** What a scan of a directory met; the empty name stands for the directory itself. */
+  /** What a scan of a directory met; the empty name stands for the directory itself. That something is ignored is no issue. */
   setScanned(directory: string, reasons: ReadonlyMap<string, OpaqueReason>): void {
-    if (reasons.size === 0) this.#scanned.delete(directory)
-    else
-      this.#scanned.set(
-        directory,
-        [...reasons].map(([name, { code, message }]) => ({
-          path: name === '' ? directory : joinPath(directory, name),
-          code,
-          message,
-        })),
-      )
+    const issues: FolderIssue[] = []
+    for (const [name, { code, message }] of reasons)
+      if (code !== 'IGNORED')
+        issues.push({ path: name === '' ? directory : joinPath(directory, name), code, message })
+    if (issues.length === 0) this.#scanned.delete(directory)
+    else this.#scanned.set(directory, issues)
   }
 
   clearScanned(): void {

@@ -20,13 +20,15 @@ export interface DiskListing {
   children: Map<string, DiskNode>
   /** Read to its end without an error. Otherwise absence says nothing. */
   complete: boolean
-  /** Names that exist and can't be looked into: special files, mounts, denied ones. Never mistaken for deleted. */
+  /** Names that exist and are not looked into: special files, mounts, denied and ignored ones. Never mistaken for deleted. */
   opaque: Map<string, OpaqueReason>
 }
 
 export interface OpaqueReason {
-  code: 'FILE_UNSUPPORTED' | 'IO_FAILED' | 'FOLDER_NESTED' | 'NAME_INVALID'
+  code: 'FILE_UNSUPPORTED' | 'IO_FAILED' | 'FOLDER_NESTED' | 'NAME_INVALID' | 'IGNORED'
   message: string
+  /** Of what is ignored. */
+  kind?: ItemKind
 }
 
 export function emptyListing(): DiskListing {

@@ -1,11 +1,13 @@
+import { PeerfoldError } from '../errors.js'
 import { applyContents } from './apply-content.js'
 import { applyStructure } from './apply-structure.js'
-import { capture } from './capture.js'
+import { capture, putBack } from './capture.js'
 import { absolute, diskAt, type FolderContext } from './context.js'
 import { type DiskNode, parentPath } from './disk-tree.js'
 import { Fetcher } from './fetcher.js'
 import { inodeKey, isRacy } from './fingerprint.js'
 import { describeFailure } from './guard.js'
+import { IGNORE_FILE } from './ignore.js'
 import type { TrashRecord } from './journal.js'
 import { forEachParallel } from './parallel.js'
 import { Patience, type PatienceInit } from './patience.js'
@@ -43,6 +45,15 @@ export interface Round {
   plan: Plan
 }
 
+/** What a round did. */
+interface RoundOutcome {
+  progress?: boolean
+  waiting?: boolean
+  braked?: boolean
+  next?: number | undefined
+}
+
+const RULES_MS = 30_000
 const BRAKE_ITEMS = 100
 const BRAKE_SHARE = 0.25
 const READERS = 4
@@ -58,6 +69,10 @@ export class FolderEngine {
   #late: Array<{ due: number; record: TrashRecord }> = []
   #accepted = 0
   #loaded = false
+  /** When to look at the ignore rules again. */
+  #rulesDue: number | undefined
+  /** Until when at most nothing is published, because the ignore rules are not known yet. */
+  #rulesAwaited: number | undefined
 
   constructor(private readonly init: EngineInit) {
     const { folder, wake } = init
@@ -90,21 +105,34 @@ export class FolderEngine {
   /** @param onStart told how much there is to do, before it is done */
   async round(onStart: (plan: Plan) => void, onDone: (path: string) => void): Promise<Round> {
     const { folder } = this
-    await this.#refresh()
-    await this.init.checkMarker()
-    await this.#scan()
-    await this.init.checkMarker()
-    const plan = await this.#plan()
+    const plan = await this.preview()
     onStart(plan)
-    if (this.#isBraked(plan)) return this.#finish(plan, false, undefined, true)
+    if (this.isBraked(plan)) return this.#finish(plan, { braked: true })
     const due = this.#sift(plan)
     const published = await this.#publish(due.actions, onDone)
     await this.#refresh()
     const second = published ? await this.#plan() : plan
-    if (this.#isBraked(second)) return this.#finish(second, false, undefined, true)
+    if (this.isBraked(second)) return this.#finish(second, { braked: true })
     const applied = await this.#apply(second)
     await this.#checkLateWrites(folder.clock.monotonic())
-    return this.#finish(second, published || applied, due.next, false, due.waiting)
+    return this.#finish(second, { progress: published || applied, next: due.next, waiting: due.waiting })
+  }
+
+  /** What the next round would do: looks at everything that may have changed, and does nothing. */
+  async preview(): Promise<Plan> {
+    await this.#refresh()
+    await this.init.checkMarker()
+    await this.#refreshRules()
+    await this.#scan()
+    await this.init.checkMarker()
+    return this.#plan()
+  }
+
+  async #refreshRules(): Promise<void> {
+    const { ignore, clock, signal } = this.folder
+    const { changed, due } = await ignore.refresh(clock.monotonic(), { signal })
+    if (changed) this.markDirty('all')
+    this.#rulesDue = due
   }
 
   async #refresh(): Promise<void> {
@@ -147,8 +175,10 @@ export class FolderEngine {
   async #plan(): Promise<Plan> {
     const { folder } = this
     for (;;) {
-      const plan = makePlan(folder.disk, folder.synced, folder.merged, folder.clock.now())
+      const { disk, synced, merged, clock, ignore } = folder
+      const plan = makePlan(disk, synced, merged, clock.now(), ignore.rules)
       this.#renew(plan)
+      for (const item of plan.forget) synced.drop(item)
       if (plan.identify.length === 0) return plan
       await forEachParallel(plan.identify, READERS, (path) => this.#identify(path))
     }
@@ -187,7 +217,8 @@ export class FolderEngine {
     }
   }
 
-  #isBraked(plan: Plan): boolean {
+  /** Whether a plan removes so much that a person must accept it first. */
+  isBraked(plan: Plan): boolean {
     if (plan.removals <= this.#accepted) return false
     return plan.removals > BRAKE_ITEMS && plan.removals > BRAKE_SHARE * this.folder.synced.size
   }
@@ -196,12 +227,13 @@ export class FolderEngine {
   #sift(plan: Plan): { actions: PublishAction[]; next: number | undefined; waiting: boolean } {
     const { clock } = this.folder
     const [now, wall] = [clock.monotonic(), clock.now()]
+    const awaited = this.#awaitRules(plan, now)
     const actions: PublishAction[] = []
     const waits: number[] = []
     const paths = new Set<string>()
     const gone = new Set<string>()
     for (const action of plan.publish) {
-      const due = this.#dueOf(action, now, wall)
+      const due = Math.max(awaited, this.#dueOf(action, now, wall))
       if (action.do === 'remove') gone.add(action.item)
       else paths.add(action.path)
       if (due <= now) actions.push(action)
@@ -212,6 +244,14 @@ export class FolderEngine {
     }
     this.#patience.prune(paths, gone, now)
     return { actions, next: waits.length === 0 ? undefined : Math.min(...waits), waiting: waits.length > 0 }
+  }
+
+  /** Rules that are just being written, or that others made and are on their way, come first, for a while: what they ignore must not be published. */
+  #awaitRules(plan: Plan, now: number): number {
+    const onTheirWay = plan.apply.some(({ do: what, path }) => what === 'create' && path === IGNORE_FILE)
+    if (!onTheirWay && this.#rulesDue === undefined) this.#rulesAwaited = undefined
+    else this.#rulesAwaited ??= now + RULES_MS
+    return this.#rulesAwaited ?? 0
   }
 
   #dueOf(action: PublishAction, now: number, wall: number): number {
@@ -259,6 +299,7 @@ export class FolderEngine {
     const done = await applyStructure(folder, paths, structure as Parameters<typeof applyStructure>[2])
     const ready = contents.filter((action) => this.#isReady(action))
     const filled = await applyContents(folder, paths, ready)
+    if ([...structure, ...ready].some((action) => action.path === IGNORE_FILE)) folder.ignore.replaced()
     for (const content of filled.missing) this.fetcher.lost(content)
     for (const directory of [...done.dirty, ...filled.dirty]) this.markDirty(directory)
     const due = folder.clock.monotonic() + LATE_WRITE_MS
@@ -307,33 +348,42 @@ export class FolderEngine {
     await folder.journal.flush(folder.synced)
   }
 
+  async restoreTrash(name: string): Promise<string> {
+    const record = this.folder.journal.trash.get(name)
+    if (record === undefined) throw new PeerfoldError('NOT_FOUND', `the trash holds no ${name}`)
+    await this.preview()
+    const path = await putBack(this.folder, this.init.paths, record)
+    this.markDirty(parentPath(path))
+    return path
+  }
+
   /** After a start, what was in the trash before is looked at once more. */
   async checkTrash(): Promise<void> {
     const records = [...this.folder.journal.trash.values()]
     for (const record of await lateWrites(this.folder, this.init.paths, records)) await this.#capture(record)
   }
 
-  #finish(plan: Plan, progress: boolean, next: number | undefined, braked: boolean, waiting = false): Round {
-    const { issues, merged } = this.folder
+  #finish(plan: Plan, done: RoundOutcome): Round {
+    const { issues, merged, clock } = this.folder
+    const { progress = false, waiting = false, braked = false } = done
     issues.clearCode('CONFLICT')
     for (const item of merged.conflicts) this.#reportConflict(item)
     for (const path of plan.obstructed)
       issues.add(path, 'FILE_UNSUPPORTED', 'something that is not synced has this name; rename it')
-    const now = this.folder.clock.monotonic()
-    const times = [...(next === undefined ? [] : [next]), ...this.#late.map((late) => late.due)]
+    const times = [done.next, this.#rulesDue, ...this.#late.map((late) => late.due)]
     const stuck = plan.apply.some((action) => !isContent(action) || this.#isReady(action))
-    if (stuck && !progress) times.push(now + RETRY_APPLY_MS)
+    if (stuck && !progress) times.push(clock.monotonic() + RETRY_APPLY_MS)
+    const next = Math.min(...times.filter((time) => time !== undefined))
     const dirty = !waiting && (this.#dirty === 'all' || this.#dirty.size > 0)
-    const settled = !progress && !dirty && !waiting && !this.fetcher.checking && !merged.stale
+    const settled =
+      !progress &&
+      !dirty &&
+      !waiting &&
+      !this.fetcher.checking &&
+      !merged.stale &&
+      this.#rulesDue === undefined
     if (settled) this.#accepted = 0
-    return {
-      progress,
-      dirty,
-      next: times.length === 0 ? undefined : Math.min(...times),
-      settled,
-      braked,
-      plan,
-    }
+    return { progress, dirty, next: Number.isFinite(next) ? next : undefined, settled, braked, plan }
   }
 
   #reportConflict(item: string): void {

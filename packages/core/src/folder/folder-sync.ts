@@ -1,12 +1,15 @@
+import { raceSignal } from '../async/deadline.js'
 import { toHex } from '../encoding/bytes.js'
 import { isPeerfoldError, PeerfoldError } from '../errors.js'
 import type { AbortOptions } from '../ports/abort.js'
 import type { Watcher } from '../ports/watcher.js'
 import type { FolderContext } from './context.js'
+import { parentPath } from './disk-tree.js'
 import type { FolderEngine, Round } from './engine.js'
+import { type Explanation, explain } from './explain.js'
 import { describeFailure } from './guard.js'
 import type { Plan } from './plan.js'
-import type { FolderActivity, FolderStatus, FolderSync } from './types.js'
+import type { FolderActivity, FolderPlan, FolderStatus, FolderSync, TrashedFile } from './types.js'
 
 export interface FolderLoopInit {
   folder: FolderContext
@@ -46,6 +49,7 @@ export class FolderLoop implements FolderSync {
   readonly #statusListeners = new Set<(status: FolderStatus) => void>()
   readonly #activityListeners = new Set<(activity: FolderActivity) => void>()
   readonly #barriers = new Set<Barrier>()
+  readonly #tasks: Task<any>[] = []
   #state: FolderStatus['state'] = 'syncing'
   #error: FolderStatus['error']
   #pending = { files: 0, bytes: 0 }
@@ -153,6 +157,46 @@ export class FolderLoop implements FolderSync {
     this.wake()
   }
 
+  plan(options: AbortOptions = {}): Promise<FolderPlan> {
+    return this.#between(async () => {
+      const plan = await this.#init.engine.preview()
+      const { publish, apply, removals } = plan
+      return { publish, apply, removals, braked: this.#init.engine.isBraked(plan) }
+    }, options)
+  }
+
+  explain(path: string, options: AbortOptions = {}): Promise<Explanation> {
+    const { engine, folder } = this.#init
+    return this.#between(async () => {
+      engine.markDirty(parentPath(path))
+      return explain(folder, await engine.preview(), engine.fetcher.awaiting(), path)
+    }, options)
+  }
+
+  trash(): TrashedFile[] {
+    const records = [...this.#init.folder.journal.trash.values()]
+    return records
+      .map(({ name, path, print, time }) => ({ name, path, size: print.size, time }))
+      .sort((a, b) => b.time - a.time)
+  }
+
+  restoreTrash(name: string, options: AbortOptions = {}): Promise<string> {
+    return this.#between(() => this.#init.engine.restoreTrash(name), options)
+  }
+
+  /** Work that must not meet a round: it waits for the present one to end. */
+  #between<T>(work: () => Promise<T>, { signal }: AbortOptions): Promise<T> {
+    if (this.#closing !== undefined) return Promise.reject(closed())
+    const task = new Task(async () => {
+      signal?.throwIfAborted()
+      await this.#prepare()
+      return work()
+    })
+    this.#tasks.push(task)
+    this.wake()
+    return raceSignal(task.done, signal)
+  }
+
   async acceptPlan(): Promise<void> {
     if (this.#braked === undefined) return
     this.#init.engine.accept(this.#braked)
@@ -171,6 +215,7 @@ export class FolderLoop implements FolderSync {
     this.#init.stop.abort(closed())
     this.wake()
     for (const barrier of [...this.#barriers]) barrier.reject(closed())
+    for (const task of this.#tasks.splice(0)) task.reject(closed())
     await this.#init.engine.fetcher.close()
     await this.#running
     await this.#init.end()
@@ -179,6 +224,8 @@ export class FolderLoop implements FolderSync {
   async #run(): Promise<void> {
     const { signal } = this.#init.folder
     while (!signal.aborted) {
+      this.#woken = false
+      for (const task of this.#tasks.splice(0)) await task.run()
       const wait = this.#paused ? undefined : await this.#attempt()
       if (signal.aborted) return
       if (wait !== 0) await this.#sleep(wait)
@@ -203,12 +250,7 @@ export class FolderLoop implements FolderSync {
 
   async #round(): Promise<number | undefined> {
     const { engine, folder } = this.#init
-    this.#woken = false
-    if (!this.#prepared) {
-      await this.#init.prepare()
-      this.#prepared = true
-      engine.markDirty('all')
-    }
+    await this.#prepare()
     if (this.#isScanDue()) await engine.purge()
     for (const barrier of this.#barriers) {
       if (!barrier.scanned) engine.markDirty('all')
@@ -220,6 +262,13 @@ export class FolderLoop implements FolderSync {
     )
     await folder.journal.flush(folder.synced)
     return this.#conclude(round)
+  }
+
+  async #prepare(): Promise<void> {
+    if (this.#prepared) return
+    await this.#init.prepare()
+    this.#prepared = true
+    this.#init.engine.markDirty('all')
   }
 
   /** Every hour or so, and every minute while nothing is watched, everything is looked at. */
@@ -364,6 +413,29 @@ export class FolderLoop implements FolderSync {
     if (summary === this.#lastSaid) return
     this.#lastSaid = summary
     for (const listener of this.#statusListeners) listener(status)
+  }
+}
+
+/** Work with its outcome. */
+class Task<T> {
+  readonly done: Promise<T>
+  reject!: (error: unknown) => void
+  #resolve!: (value: T) => void
+
+  constructor(private readonly work: () => Promise<T>) {
+    this.done = new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.reject = reject
+    })
+    this.done.catch(() => undefined)
+  }
+
+  async run(): Promise<void> {
+    try {
+      this.#resolve(await this.work())
+    } catch (error) {
+      this.reject(error)
+    }
   }
 }
 

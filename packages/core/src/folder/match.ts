@@ -22,6 +22,8 @@ export interface DiskMatch {
   vanished: Set<ItemId>
   /** Items that lie where the disk could not be read: nothing is known of them. */
   unknown: Set<ItemId>
+  /** Items whose place is ignored by now, the topmost of each subtree. */
+  ignored: ItemId[]
   /** Paths whose content would tell whether they are a vanished file under a new name. */
   identify: string[]
 }
@@ -36,6 +38,7 @@ export function matchDisk(disk: DiskNode, synced: SyncedTree): DiskMatch {
     appeared: [],
     vanished: new Set(),
     unknown: new Set(),
+    ignored: [],
     identify: [],
   }
   const pool = new Map<DiskNode, Located>()
@@ -59,6 +62,7 @@ export function matchDisk(disk: DiskNode, synced: SyncedTree): DiskMatch {
         bind(child, { node, path: joinPath(at.path, node.name), folder: item })
       } else if (!listing?.complete || (node === undefined && listing.opaque.has(child.diskName))) {
         markSubtree(child, match.unknown)
+        if (listing?.opaque.get(child.diskName)?.code === 'IGNORED') match.ignored.push(child.item)
       } else markSubtree(child, match.vanished)
     }
     for (const node of listing?.children.values() ?? [])

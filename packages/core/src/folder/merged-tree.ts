@@ -1,6 +1,7 @@
 import type { AbortOptions } from '../ports/abort.js'
 import type { ItemId } from '../ports/ids.js'
 import { ROOT_ITEM, type TreeEntry, type TreeReader } from '../tree/types.js'
+import { joinPath } from './disk-tree.js'
 import { type NameRules, projectNames } from './names.js'
 
 /**
@@ -36,6 +37,25 @@ export class MergedTree {
       this.#diskNames.set(entry.parent, names)
     }
     return names.get(entry.item)!
+  }
+
+  /** The item that a path on this disk stands for. */
+  at(path: string): TreeEntry | undefined {
+    let parent: ItemId = ROOT_ITEM
+    let found: TreeEntry | undefined
+    for (const name of path.split('/')) {
+      found = undefined
+      for (const child of this.children(parent)) if (this.diskName(child) === name) found = child
+      if (found === undefined) return undefined
+      parent = found.item
+    }
+    return found
+  }
+
+  /** Its path in the workspace. */
+  path(entry: TreeEntry): string {
+    const parent = this.#entries.get(entry.parent)
+    return parent === undefined ? entry.name : joinPath(this.path(parent), entry.name)
   }
 
   mark(items: Iterable<ItemId>): void {

@@ -10,6 +10,7 @@ import { FolderEngine } from './engine.js'
 import { fingerprintOf } from './fingerprint.js'
 import { FolderLoop } from './folder-sync.js'
 import { statAbsolute } from './guard.js'
+import { IgnoreFiles } from './ignore.js'
 import { Journal } from './journal.js'
 import { MergedTree } from './merged-tree.js'
 import { type NameRules, POSIX_NAMES } from './names.js'
@@ -107,6 +108,7 @@ export async function assemble(init: OpenFolderInit, options: AbortOptions = {})
     merged,
     journal,
     names,
+    ignore: new IgnoreFiles(files, directory, paths),
     issues: new IssueList(),
     signal: stop.signal,
     activity: (activity) => loop.tell(activity),

@@ -3,6 +3,7 @@ import type { ItemId } from '../ports/ids.js'
 import { ROOT_ITEM, type TreeEntry } from '../tree/types.js'
 import { type DiskNode, joinPath, parentPath } from './disk-tree.js'
 import { isExecutable, isRacy, mtimeOf, sameFingerprint, sameInode } from './fingerprint.js'
+import type { IgnoreRules } from './ignore.js'
 import { type DiskMatch, type Located, matchDisk } from './match.js'
 import type { MergedView } from './merged-tree.js'
 import type { SyncedEntry, SyncedTree } from './synced-tree.js'
@@ -23,12 +24,15 @@ export type PublishAction =
 export type ApplyAction =
   | { do: 'mkdir'; item: ItemId; path: string }
   | { do: 'move'; item: ItemId; from: string; path: string }
-  | { do: 'remove'; item: ItemId; path: string; kind: 'file' | 'folder' }
+  /** `hidden`: the workspace still has it, at a path that this device ignores. */
+  | { do: 'remove'; item: ItemId; path: string; kind: 'file' | 'folder'; hidden: boolean }
   | { do: 'create'; item: ItemId; path: string; bytes: number }
   | { do: 'edit'; item: ItemId; path: string; bytes: number }
   | { do: 'meta'; item: ItemId; path: string }
   /** Nothing to do on disk: it shows that version already. */
   | { do: 'adopt'; item: ItemId; path: string }
+  /** A folder that was removed, and can't go from this disk, is what the new one of its name is shown by. */
+  | { do: 'rebind'; item: ItemId; from: ItemId; path: string }
 
 export interface Plan {
   publish: PublishAction[]
@@ -37,6 +41,8 @@ export interface Plan {
   identify: string[]
   /** Fingerprints to renew: the bytes are known to be the synced ones. */
   note: ItemId[]
+  /** Items that are ignored by now: from here on they are not synced, and stay on both sides as they are. */
+  forget: ItemId[]
   /** Items that this plan removes, on either side. */
   removals: number
   /** Paths that can't be shown because something that is not synced lies there. */
@@ -48,19 +54,27 @@ export interface Plan {
  * on the synced tree; the workspace's rules merge it; then the result is applied to items that nobody has touched meanwhile.
  *
  * @param now wall time in milliseconds: fingerprints younger than the clock's grain are not trusted
+ * @param ignore what the scan of the disk left out, and the workspace's items are not to be shown as
  */
-export function makePlan(disk: DiskNode, synced: SyncedTree, merged: MergedView, now: number): Plan {
+export function makePlan(
+  disk: DiskNode,
+  synced: SyncedTree,
+  merged: MergedView,
+  now: number,
+  ignore: Pick<IgnoreRules, 'find'>,
+): Plan {
   const match = matchDisk(disk, synced)
   const plan: Plan = {
     publish: [],
     apply: [],
     identify: match.identify,
     note: [],
+    forget: match.ignored,
     removals: 0,
     obstructed: [],
   }
   const publishing = planPublish(plan, match, synced, merged, now)
-  planApply(plan, match, synced, merged, publishing)
+  planApply(plan, match, synced, merged, publishing, ignore)
   return plan
 }
 
@@ -86,6 +100,7 @@ function planPublish(
   const contents: PublishAction[] = []
   const unidentified = new Set(match.identify)
   for (const at of match.appeared) {
+    if (isHusk(at.node) && !isMerged(merged, at)) continue
     touch(at.path)
     if (at.node.kind === 'folder') mkdirs.push({ do: 'mkdir', path: at.path, folder: at.folder })
     else if (!unidentified.has(at.path))
@@ -191,9 +206,12 @@ function planApply(
   synced: SyncedTree,
   merged: MergedView,
   publishing: Publishing,
+  ignore: Pick<IgnoreRules, 'find'>,
 ): void {
   const appeared = new Set(match.appeared.map((at) => at.path))
   const contents: ApplyAction[] = []
+  const hidden = new Set<ItemId>()
+  const leftovers = foldersThatStay()
   showBelow(ROOT_ITEM, '')
   const removes = planLocalRemoves()
   plan.removals += removes.length
@@ -203,13 +221,25 @@ function planApply(
     for (const entry of merged.children(parent)) {
       const path = joinPath(parentTarget, merged.diskName(entry))
       const old = synced.get(entry.item)
-      if (old === undefined) showNew(entry, path)
+      if (ignore.find(path, entry.kind) !== undefined) hide(entry)
+      else if (old === undefined) showNew(entry, path)
       else if (match.bound.has(entry.item)) showBound(entry, old, path)
     }
   }
 
+  /** What others moved to where this device ignores it leaves the place where it was. */
+  function hide(entry: TreeEntry): void {
+    if (match.bound.has(entry.item)) hidden.add(entry.item)
+    if (entry.kind === 'folder') for (const below of merged.children(entry.item)) hide(below)
+  }
+
   function showNew(entry: TreeEntry, path: string): void {
     if (appeared.has(path)) return
+    const from = entry.kind === 'folder' ? leftovers.get(path) : undefined
+    if (from !== undefined) {
+      plan.apply.push({ do: 'rebind', item: entry.item, from, path })
+      return
+    }
     if (isObstructed(entry)) {
       plan.obstructed.push(path)
       return
@@ -249,18 +279,44 @@ function planApply(
     else if (head.id !== file.version) plan.apply.push({ do: 'adopt', item: entry.item, path })
   }
 
-  /** Deepest first. A folder goes only when nothing in it is new, unreadable or unsupported. */
+  /** Folders that the workspace has removed, and this disk can't, by path. */
+  function foldersThatStay(): Map<string, ItemId> {
+    const found = new Map<string, ItemId>()
+    for (const [item, at] of match.bound)
+      if (item !== ROOT_ITEM && at.node.kind === 'folder' && merged.get(item) === undefined)
+        if (!isReadable(at.node) && !publishing.folders.has(at.path)) found.set(at.path, item)
+    return found
+  }
+
+  /** Deepest first. A folder goes only when nothing in it is new, ignored, unreadable or unsupported. */
   function planLocalRemoves(): ApplyAction[] {
     const found: Array<ApplyAction & { do: 'remove' }> = []
     for (const [item, at] of match.bound) {
-      if (item === ROOT_ITEM || merged.get(item) !== undefined || publishing.items.has(item)) continue
+      const isHidden = hidden.has(item)
+      if (item === ROOT_ITEM || (merged.get(item) !== undefined && !isHidden)) continue
+      if (publishing.items.has(item) || publishing.moves.has(item)) continue
       const kind = at.node.kind
-      if (publishing.moves.has(item)) continue
       if (kind === 'folder' && (publishing.folders.has(at.path) || !isReadable(at.node))) continue
-      found.push({ do: 'remove', item, path: at.path, kind })
+      found.push({ do: 'remove', item, path: at.path, kind, hidden: isHidden })
     }
     return found.sort((a, b) => depth(b.path) - depth(a.path))
   }
+}
+
+/** A folder that holds nothing but what is ignored: nobody else has any use for it. */
+function isHusk({ listing }: DiskNode): boolean {
+  if (!listing?.complete || listing.children.size + listing.opaque.size === 0) return false
+  for (const { code } of listing.opaque.values()) if (code !== 'IGNORED') return false
+  for (const child of listing.children.values()) if (!isHusk(child)) return false
+  return true
+}
+
+/** Whether the workspace has something at the place of an object on disk. */
+function isMerged(merged: MergedView, at: Located): boolean {
+  if (at.folder === undefined) return false
+  for (const entry of merged.children(at.folder))
+    if (merged.diskName(entry) === at.node.name && entry.kind === at.node.kind) return true
+  return false
 }
 
 function isReadable(folder: DiskNode): boolean {

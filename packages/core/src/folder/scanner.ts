@@ -12,10 +12,14 @@ import {
   parentPath,
 } from './disk-tree.js'
 import { fingerprintOf, sameFingerprint, sameInode } from './fingerprint.js'
+import { describeRule } from './ignore.js'
 import { STATE_DIRECTORY } from './names.js'
 import { forEachParallel } from './parallel.js'
 
-type ScanContext = Pick<FolderContext, 'files' | 'directory' | 'disk' | 'clock' | 'signal' | 'issues'>
+type ScanContext = Pick<
+  FolderContext,
+  'files' | 'directory' | 'disk' | 'clock' | 'signal' | 'issues' | 'ignore'
+>
 
 const DIRECTORIES_AT_ONCE = 6
 const STATS_AT_ONCE = 8
@@ -115,7 +119,7 @@ async function look(
     const stat = await folder.files.lstat(absolute(folder, joinPath(directory, name)), {
       signal: folder.signal,
     })
-    const reason = unsupported(folder, stat)
+    const reason = unsupported(folder, stat) ?? ignored(folder, joinPath(directory, name), stat)
     if (reason !== undefined) listing.opaque.set(name, reason)
     else listing.children.set(name, toNode(name, stat, old.children.get(name), folder.clock.monotonic()))
   } catch (error) {
@@ -134,6 +138,12 @@ function unsupported(folder: ScanContext, stat: FileStat): OpaqueReason | undefi
       message: 'another file system is mounted here; mounts are not crossed',
     }
   return undefined
+}
+
+function ignored(folder: ScanContext, path: string, stat: FileStat): OpaqueReason | undefined {
+  const kind = stat.type === 'folder' ? 'folder' : 'file'
+  const rule = folder.ignore.rules.find(path, kind)
+  return rule && { code: 'IGNORED', message: describeRule(rule), kind }
 }
 
 /** The node as it was when nothing happened, so that what was learned of its bytes is kept. */

@@ -8,6 +8,8 @@ import { STATE_DIRECTORY, truncate, withSuffix } from './names.js'
 export interface StatePaths {
   root: string
   marker: string
+  /** This device's own ignore rules; nothing but people writes them. */
+  ignore: string
   tmp: string
   trash: string
 }
@@ -28,6 +30,7 @@ export function statePaths(files: Pick<FileSystem, 'join'>, directory: string): 
   return {
     root,
     marker: files.join(root, 'folder.json'),
+    ignore: files.join(root, 'ignore'),
     tmp: files.join(root, 'tmp'),
     trash: files.join(root, 'trash'),
   }

@@ -2,6 +2,8 @@ import type { ByteSource, ContentRef } from '../content/types.js'
 import type { AbortOptions } from '../ports/abort.js'
 import type { CommitId, WorkspaceId } from '../ports/ids.js'
 import type { TreeChange, TreeReader, TreeTransaction } from '../tree/types.js'
+import type { Explanation } from './explain.js'
+import type { ApplyAction, PublishAction } from './plan.js'
 
 /** What the folder engine needs of a workspace. The façade implements it. */
 export interface FolderSource {
@@ -53,6 +55,29 @@ export interface FolderStatus {
   error?: { code: string; message: string }
 }
 
+/** What a round does, as people are shown it. */
+export interface FolderPlan {
+  /** Changes on disk that the workspace is to learn of. */
+  publish: readonly PublishAction[]
+  /** Changes of the workspace that the disk is to show. */
+  apply: readonly ApplyAction[]
+  /** Items that it removes, on either side. */
+  removals: number
+  /** It removes so much that a person must accept it first. */
+  braked: boolean
+}
+
+/** A file that this device removed or replaced for others. */
+export interface TrashedFile {
+  /** Its name in `.peerfold/trash`. */
+  name: string
+  /** Where it was. */
+  path: string
+  size: number
+  /** When it was put there, milliseconds since 1970. */
+  time: number
+}
+
 /** A directory kept equal to a workspace. */
 export interface FolderSync {
   readonly directory: string
@@ -66,8 +91,21 @@ export interface FolderSync {
   settled(options?: AbortOptions): Promise<void>
   pause(): Promise<void>
   resume(): Promise<void>
+  /** What the next round would do, also while paused. Looks at the disk; changes nothing on either side. */
+  plan(options?: AbortOptions): Promise<FolderPlan>
   /** Lets the plan go ahead that was stopped with `BRAKE` because it removes much. */
   acceptPlan(): Promise<void>
+  /** Why a path (relative to the folder, `/`-separated) is or is not in sync. */
+  explain(path: string, options?: AbortOptions): Promise<Explanation>
+  /** What was removed or replaced in this folder and is still kept, newest first. */
+  trash(): TrashedFile[]
+  /**
+   * Puts a file from the trash back, under a free name where its own is taken.
+   *
+   * @returns its path
+   * @throws {PeerfoldError} `NOT_FOUND`
+   */
+  restoreTrash(name: string, options?: AbortOptions): Promise<string>
   /** Idempotent; nothing is written to the disk after it. */
   close(): Promise<void>
 }

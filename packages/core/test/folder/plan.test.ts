@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { DiskNode } from '../../src/folder/disk-tree.js'
 import type { Fingerprint } from '../../src/folder/fingerprint.js'
+import { IgnoreRules } from '../../src/folder/ignore.js'
 import { MergedTree } from '../../src/folder/merged-tree.js'
 import { POSIX_NAMES } from '../../src/folder/names.js'
 import { makePlan, type Plan } from '../../src/folder/plan.js'
@@ -14,6 +15,7 @@ import { contentOf } from '../tree/replica.js'
  */
 type Spec = Record<string, string>
 
+const RULES = new IgnoreRules([{ source: '.peerfoldignore', text: '*.tmp\ncache/\n' }])
 const NOW = 1_700_000_000_000
 
 function print(inode: string, size: number, mtime = 1): Fingerprint {
@@ -122,7 +124,7 @@ function mergedOf(spec: Spec): MergedTree {
 }
 
 function plan(disk: Spec, synced: Spec, merged: Spec): { publish: string[]; apply: string[] } {
-  const made: Plan = makePlan(diskOf(disk), syncedOf(synced), mergedOf(merged), NOW)
+  const made: Plan = makePlan(diskOf(disk), syncedOf(synced), mergedOf(merged), NOW, RULES)
   const say = (action: { do: string; path: string; from?: string }) =>
     action.from === undefined ? `${action.do} ${action.path}` : `${action.do} ${action.from} → ${action.path}`
   return { publish: made.publish.map(say), apply: made.apply.map(say) }
@@ -207,8 +209,8 @@ describe('the planner', () => {
     const disk = diskOf({ d: '/' })
     disk.listing!.children.get('d')!.listing!.complete = false
     const synced = syncedOf({ d: '/', 'd/x': '1' })
-    expect(makePlan(disk, synced, mergedOf({ d: '/', 'd/x': '1' }), NOW).publish).toEqual([])
-    expect(makePlan(disk, synced, mergedOf({}), NOW).apply).toEqual([])
+    expect(makePlan(disk, synced, mergedOf({ d: '/', 'd/x': '1' }), NOW, RULES).publish).toEqual([])
+    expect(makePlan(disk, synced, mergedOf({}), NOW, RULES).apply).toEqual([])
   })
 
   test('changes nothing it is given', () => {
@@ -217,7 +219,7 @@ describe('the planner', () => {
       syncedOf({ a: '1', b: '1' }),
       mergedOf({ b: '3', c: '4' }),
     ]
-    const first = makePlan(disk, synced, merged, NOW)
-    expect(makePlan(disk, synced, merged, NOW)).toEqual(first)
+    const first = makePlan(disk, synced, merged, NOW, RULES)
+    expect(makePlan(disk, synced, merged, NOW, RULES)).toEqual(first)
   })
 })
