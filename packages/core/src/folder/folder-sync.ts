@@ -64,6 +64,8 @@ export class FolderLoop implements FolderSync {
   #wakeUp: (() => void) | undefined
   #woken = false
   #statusSaidAt = 0
+  /** The workspace changed since the last round began. */
+  #behind = false
   #idle: Promise<void> = Promise.resolve()
   #running: Promise<unknown> | undefined
   #closing: Promise<void> | undefined
@@ -86,6 +88,13 @@ export class FolderLoop implements FolderSync {
   wake(): void {
     this.#woken = true
     this.#wakeUp?.()
+  }
+
+  /** @internal The workspace changed: the disk is behind from this very moment, not from the next round on. */
+  merged(): void {
+    this.#behind = true
+    if (this.#state === 'synced') this.#say('syncing')
+    this.wake()
   }
 
   /** @internal */
@@ -256,6 +265,7 @@ export class FolderLoop implements FolderSync {
       if (!barrier.scanned) engine.markDirty('all')
       barrier.scanned = true
     }
+    this.#behind = false
     const round = await engine.round(
       (plan) => this.#count(plan),
       (path) => this.#counted(path),
@@ -295,7 +305,7 @@ export class FolderLoop implements FolderSync {
     this.#count(round.plan)
     if (round.settled) {
       for (const barrier of [...this.#barriers]) if (barrier.scanned) barrier.resolve()
-      this.#say(awaiting || this.#pending.files > 0 ? 'syncing' : 'synced')
+      this.#say(awaiting || this.#pending.files > 0 || this.#behind ? 'syncing' : 'synced')
     } else this.#say('syncing')
     if (round.progress || round.dirty) return this.#restless > RESTLESS_ROUNDS ? FAILURE_RETRY_MS : 0
     return Math.max(1, Math.min(...waits))

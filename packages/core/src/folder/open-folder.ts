@@ -6,6 +6,7 @@ import type { LogStore } from '../ports/log-store.js'
 import type { Random } from '../ports/random.js'
 import type { Watcher } from '../ports/watcher.js'
 import { type FolderContext, IssueList } from './context.js'
+import { POSIX_DISK, probeDisk } from './disk-traits.js'
 import { FolderEngine } from './engine.js'
 import { fingerprintOf } from './fingerprint.js'
 import { FolderLoop } from './folder-sync.js'
@@ -13,7 +14,7 @@ import { statAbsolute } from './guard.js'
 import { IgnoreFiles } from './ignore.js'
 import { Journal } from './journal.js'
 import { MergedTree } from './merged-tree.js'
-import { type NameRules, POSIX_NAMES } from './names.js'
+import { POSIX_NAMES } from './names.js'
 import { PATIENCE, type PatienceInit } from './patience.js'
 import { recover } from './recover.js'
 import {
@@ -39,8 +40,6 @@ export interface OpenFolderInit {
   journal: LogStore
   clock: Clock
   random: Random
-  /** What names the disk holds. @default names of POSIX systems */
-  names?: NameRules
   /** @default 30 days, 20 GiB */
   trash?: Partial<TrashLimits>
   /** How long to wait for files to rest. */
@@ -92,11 +91,10 @@ interface Assembled {
 export async function assemble(init: OpenFolderInit, options: AbortOptions = {}): Promise<Assembled> {
   const { source, files, clock, random, directory } = init
   const stop = new AbortController()
-  const names = init.names ?? POSIX_NAMES
   const synced = new SyncedTree()
   const journal = await Journal.open(init.journal, synced, options)
   const paths = statePaths(files, directory)
-  const merged = new MergedTree(source.tree, names)
+  const merged = new MergedTree(source.tree, POSIX_NAMES)
   const folder: FolderContext = {
     source,
     files,
@@ -107,7 +105,7 @@ export async function assemble(init: OpenFolderInit, options: AbortOptions = {})
     synced,
     merged,
     journal,
-    names,
+    traits: POSIX_DISK,
     ignore: new IgnoreFiles(files, directory, paths),
     issues: new IssueList(),
     signal: stop.signal,
@@ -124,6 +122,8 @@ export async function assemble(init: OpenFolderInit, options: AbortOptions = {})
   })
   const prepare = async () => {
     await guard.prepare()
+    folder.traits = await probeDisk(files, paths.tmp, random)
+    merged.useNames(folder.traits.names)
     await recover(folder, paths)
     await engine.checkTrash()
   }
@@ -137,7 +137,7 @@ export async function assemble(init: OpenFolderInit, options: AbortOptions = {})
   })
   const unsubscribe = source.onChange((changes) => {
     merged.mark(changes.map((change) => change.item))
-    loop.wake()
+    loop.merged()
   })
   stop.signal.addEventListener('abort', unsubscribe)
   return { loop, engine, prepare }
