@@ -92,6 +92,8 @@ class OpenLog implements WorkspaceLog {
   #rebuilding = false
   /** Who made the commits that are being settled: whom listeners are told about. */
   #audience: 'local' | 'remote' | 'none' = 'none'
+  /** What listeners have been told of: a report made while more is being settled must not claim that. */
+  #summary: LogSummary = new Map()
   #closed: Promise<void> | undefined
 
   constructor(init: WorkspaceLogInit) {
@@ -119,6 +121,7 @@ class OpenLog implements WorkspaceLog {
     const matches = (await this.#ledger.load()) && (await this.#matchesLog())
     if (!matches) await this.#rebuild(options)
     else if ((this.#ledger.position as LogPosition) < this.#init.store.end) await this.#catchUp(options)
+    this.#summary = summaryOf(this.#ledger)
     this.#offKey = this.#init.authority.onKey(() => this.#onKey())
   }
 
@@ -198,7 +201,7 @@ class OpenLog implements WorkspaceLog {
   }
 
   summary(): LogSummary {
-    return summaryOf(this.#ledger)
+    return this.#summary
   }
 
   async has(id: CommitId): Promise<boolean> {
@@ -345,6 +348,7 @@ class OpenLog implements WorkspaceLog {
   }
 
   #announce(settled: readonly Outcome[]): void {
+    this.#summary = summaryOf(this.#ledger)
     if (this.#audience === 'none') return
     const local = this.#audience === 'local'
     for (const { commit, verdict } of settled) {
@@ -429,6 +433,7 @@ class OpenLog implements WorkspaceLog {
       await this.#init.authority.reset()
       await this.#replayFrom(this.#init.store.start, options)
     }
+    this.#summary = summaryOf(this.#ledger)
     await this.#init.consumer.restored?.()
     this.#setRebuilding(false)
   }
