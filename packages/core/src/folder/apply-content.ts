@@ -3,7 +3,7 @@ import { fromUtf8 } from '../encoding/bytes.js'
 import { FileSystemError, PeerfoldError } from '../errors.js'
 import type { FileHandle, FileStat } from '../ports/file-system.js'
 import type { FileVersion, TreeEntry } from '../tree/types.js'
-import { type ApplyOutcome, moveFile, NO_LINKS, placed, targetOf } from './apply-structure.js'
+import { type ApplyOutcome, placed, targetOf } from './apply-structure.js'
 import { absolute, diskAt, type FolderContext } from './context.js'
 import { parentPath, putNode } from './disk-tree.js'
 import { type Fingerprint, fingerprintOf, isExecutable, isRacy, sameInode } from './fingerprint.js'
@@ -18,6 +18,7 @@ import {
   verifyUnchanged,
 } from './guard.js'
 import type { Intent } from './journal.js'
+import { moveFile, NO_LINKS } from './move.js'
 import { forEachParallel } from './parallel.js'
 import type { ApplyAction } from './plan.js'
 import { randomId, type StatePaths, trashName } from './state-directory.js'
@@ -222,7 +223,8 @@ async function writeFile(
   const handle = await folder.files.create(tmp, head.executable ? 0o777 : 0o666)
   try {
     await writeBytes(folder, handle, head.content)
-    if (old?.file?.type === 'file') await handle.chmod(withExecutable(old.print.mode, head.executable))
+    if (folder.traits.executables && old?.file?.type === 'file')
+      await handle.chmod(withExecutable(old.print.mode, head.executable))
     await handle.utimes(head.mtime)
     await handle.sync()
     return fingerprintOf(await handle.stat())
@@ -381,7 +383,7 @@ async function applyMeta(
   try {
     const stat = await handle.stat()
     if (!sameInode(fingerprintOf(stat), old.print)) throw new DiskChanged(path)
-    if (isExecutable(old.print) !== head.executable)
+    if (folder.traits.executables && isExecutable(old.print) !== head.executable)
       await handle.chmod(withExecutable(stat.mode, head.executable))
     await handle.utimes(head.mtime)
     const print = fingerprintOf(await handle.stat())

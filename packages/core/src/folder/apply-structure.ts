@@ -1,7 +1,7 @@
 import { FileSystemError } from '../errors.js'
 import type { ItemId } from '../ports/ids.js'
-import { ROOT_ITEM, type TreeEntry } from '../tree/types.js'
-import { absolute, diskAt, type FolderContext } from './context.js'
+import { type ItemKind, ROOT_ITEM, type TreeEntry } from '../tree/types.js'
+import { absolute, diskAt, type FolderContext, occupantAt } from './context.js'
 import { baseName, isWithin, joinPath, parentPath, putNode, removeNode } from './disk-tree.js'
 import { fingerprintOf, sameFingerprint, sameInode } from './fingerprint.js'
 import {
@@ -15,11 +15,12 @@ import {
   verifyUnchanged,
 } from './guard.js'
 import type { Intent } from './journal.js'
+import { moveEntry, moveFile, moveToFreeName } from './move.js'
 import { withSuffix } from './names.js'
 import type { ApplyAction } from './plan.js'
 import { randomId, type StatePaths, trashName } from './state-directory.js'
 import type { SyncedEntry } from './synced-tree.js'
-import { removeQuietly, wasWritten } from './trash.js'
+import { wasWritten } from './trash.js'
 
 type Structural = Extract<ApplyAction, { do: 'mkdir' | 'move' | 'remove' | 'adopt' | 'rebind' }>
 
@@ -158,7 +159,7 @@ class ApplyRun {
     if (entry === undefined) return 'done'
     const path = targetOf(folder, entry)
     if (path === undefined) return 'blocked'
-    if (diskAt(folder, path) !== undefined) return 'blocked'
+    if (occupantAt(folder, path) !== undefined) return 'blocked'
     await verifyParents(folder, path)
     await verifyFree(folder, path)
     await folder.files.mkdir(absolute(folder, path))
@@ -177,8 +178,11 @@ class ApplyRun {
     const from = folder.synced.path(action.item)
     const to = entry && targetOf(folder, entry)
     if (entry === undefined || from === undefined || to === undefined) return undefined
-    if (isWithin(to, from) || diskAt(folder, to) !== undefined || this.#claimed.has(to)) return undefined
-    this.#claimed.add(to)
+    const occupant = occupantAt(folder, to)
+    const isFree = occupant === undefined || occupant === diskAt(folder, from)
+    const place = joinPath(parentPath(to), folder.traits.names.fold(baseName(to)))
+    if ((isWithin(to, from) && to !== from) || !isFree || this.#claimed.has(place)) return undefined
+    this.#claimed.add(place)
     const { parent, name } = entry
     return { action, intent: this.#announceMove(action.item, from, to, { parent, name }) }
   }
@@ -215,7 +219,7 @@ class ApplyRun {
       path !== joinPath(folder.synced.path(entry.parent) ?? '', entry.diskName)
     )
       return 'blocked'
-    await this.#moveTo(entry.item, from, path)
+    await this.#moveTo(moving.intent)
     const old = folder.synced.get(entry.item)!
     const { parent, name, diskName } = entry
     folder.synced.put({ ...old, parent, name, diskName })
@@ -224,7 +228,7 @@ class ApplyRun {
   }
 
   /** Moves on disk and in the disk tree; in the synced tree only its fingerprint. */
-  async #moveTo(item: ItemId, from: string, to: string): Promise<void> {
+  async #moveTo({ id, entry: { item }, from, path: to }: Moving['intent']): Promise<void> {
     const { folder } = this
     const old = folder.synced.get(item)!
     await verifyParents(folder, from)
@@ -233,16 +237,27 @@ class ApplyRun {
     const known = diskAt(folder, from)
     if (stat === undefined || known === undefined || !sameInode(fingerprintOf(stat), known.print))
       throw new DiskChanged(from)
-    if (old.kind === 'folder') {
-      await verifyFree(folder, to)
-      await folder.files.rename(absolute(folder, from), absolute(folder, to))
-    } else await moveFile(folder, absolute(folder, from), absolute(folder, to))
+    if (occupantAt(folder, to) === known) await this.#rename(id, old.kind, from, to)
+    else await moveEntry(folder, old.kind, absolute(folder, from), absolute(folder, to))
     const node = await nodeOf(folder, to, folder.clock.monotonic())
     if (known.listing !== undefined) node.listing = known.listing
     removeNode(folder.disk, from)
     putNode(folder.disk, parentPath(to), node)
     const clean = sameFingerprint(fingerprintOf(stat), old.print)
     folder.synced.put({ ...old, print: clean || old.kind === 'folder' ? node.print : old.print })
+  }
+
+  /** Two names that are one to this disk: by way of `.peerfold/tmp`, or it might see nothing to do. */
+  async #rename(id: string, kind: ItemKind, from: string, to: string): Promise<void> {
+    const { folder } = this
+    const aside = folder.files.join(this.paths.tmp, id)
+    await folder.files.rename(absolute(folder, from), aside)
+    try {
+      await moveEntry(folder, kind, aside, absolute(folder, to))
+    } catch (error) {
+      await moveToFreeName(folder, kind, aside, absolute(folder, parentPath(from)), baseName(from))
+      throw error
+    }
   }
 
   /** Says durably what the trash is going to hold before anything goes there. */
@@ -340,7 +355,7 @@ class ApplyRun {
     for (const { item, do: what } of this.#pending) {
       const entry = what === 'move' || what === 'mkdir' ? this.folder.merged.get(item) : undefined
       const to = entry && targetOf(this.folder, entry)
-      const occupant = to === undefined ? undefined : this.folder.synced.at(to)
+      const occupant = to === undefined ? undefined : this.#itemAt(to)
       if (to === undefined || occupant === undefined || occupant === item) continue
       const inside = isWithin(this.folder.synced.path(item) ?? '', to)
       if (pending.get(occupant) === 'move') await this.#stepAside(occupant, parentPath(to))
@@ -351,19 +366,25 @@ class ApplyRun {
     return false
   }
 
+  /** The synced item that has the place of a path on this disk. */
+  #itemAt(path: string): ItemId | undefined {
+    const node = occupantAt(this.folder, path)
+    return this.folder.synced.at(node === undefined ? path : joinPath(parentPath(path), node.name))
+  }
+
   async #stepAside(item: ItemId, directory: string): Promise<void> {
     const { folder } = this
     const from = folder.synced.path(item)!
     const siblings = diskAt(folder, directory)?.listing?.children
     let name = baseName(from)
     for (let n = 2; siblings?.has(name); n++)
-      name = withSuffix(baseName(from), ` (${n})`, folder.names.maxBytes)
+      name = withSuffix(baseName(from), ` (${n})`, folder.traits.names.maxBytes)
     const old = folder.synced.get(item)!
     const place = { parent: folder.synced.at(directory)!, name: old.name }
     const intent = this.#announceMove(item, from, joinPath(directory, name), place)
     await folder.journal.flush(folder.synced)
     try {
-      await this.#moveTo(item, from, intent.path)
+      await this.#moveTo(intent)
       folder.synced.put({ ...folder.synced.get(item)!, ...place, diskName: name })
     } finally {
       folder.journal.endIntent(intent.id)
@@ -400,28 +421,3 @@ export function placed(
   const { item, kind, parent, name } = entry
   return { item, kind, parent, name, diskName: folder.merged.diskName(entry), print, racy: false }
 }
-
-/** Never overwrites. Without hard links, as good as the file system allows. */
-export async function moveFile(
-  folder: Pick<FolderContext, 'files'>,
-  from: string,
-  to: string,
-): Promise<void> {
-  try {
-    await folder.files.link(from, to)
-  } catch (error) {
-    if (!(error instanceof FileSystemError)) throw error
-    if (error.errno === 'EEXIST') throw new DiskChanged(to)
-    if (!NO_LINKS.has(error.errno)) throw error
-    if ((await statAbsolute(folder, to)) !== undefined) throw new DiskChanged(to)
-    return folder.files.rename(from, to)
-  }
-  try {
-    await removeQuietly(folder, from)
-  } catch (error) {
-    await removeQuietly(folder, to)
-    throw error
-  }
-}
-
-export const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EXDEV'])

@@ -1,10 +1,9 @@
-import { moveFile } from './apply-structure.js'
-import { absolute, diskAt, type FolderContext } from './context.js'
+import { absolute, diskAt, executableOf, type FolderContext } from './context.js'
 import { baseName, joinPath, parentPath } from './disk-tree.js'
-import { isExecutable, mtimeOf } from './fingerprint.js'
+import { mtimeOf } from './fingerprint.js'
 import { verifyParents } from './guard.js'
 import type { TrashRecord } from './journal.js'
-import { withSuffix } from './names.js'
+import { moveToFreeName } from './move.js'
 import { readStable } from './stable-read.js'
 import type { StatePaths } from './state-directory.js'
 
@@ -32,7 +31,11 @@ export async function capture(
     (bytes, stat) => source.ingest(bytes, { signal, size: stat.size, base }),
     { signal },
   )
-  const meta = { type, mtime: mtimeOf(print), executable: type === 'file' && isExecutable(print) }
+  const meta = {
+    type,
+    mtime: mtimeOf(print),
+    executable: type === 'file' && executableOf(folder, print, record.file),
+  }
   const { commit } = await source.transact(
     async (tx) => {
       if ((await tx.entry(record.item)) === undefined) return
@@ -57,14 +60,10 @@ export async function putBack(
 ): Promise<string> {
   const wanted = parentPath(record.path)
   const parent = diskAt(folder, wanted)?.kind === 'folder' ? wanted : ''
-  const siblings = diskAt(folder, parent)?.listing
-  let name = baseName(record.path)
-  for (let n = 2; siblings?.children.has(name) || siblings?.opaque.has(name); n++)
-    name = withSuffix(baseName(record.path), ` (${n})`, folder.names.maxBytes)
-  const path = joinPath(parent, name)
-  await verifyParents(folder, path)
-  await moveFile(folder, folder.files.join(paths.trash, record.name), absolute(folder, path))
+  await verifyParents(folder, joinPath(parent, 'x'))
+  const kept = folder.files.join(paths.trash, record.name)
+  const name = await moveToFreeName(folder, 'file', kept, absolute(folder, parent), baseName(record.path))
   folder.journal.endTrash(record.name)
   await folder.journal.flush(folder.synced)
-  return path
+  return joinPath(parent, name)
 }

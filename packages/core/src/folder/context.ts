@@ -2,11 +2,12 @@ import type { ErrorCode } from '../errors.js'
 import type { Clock } from '../ports/clock.js'
 import type { FileSystem } from '../ports/file-system.js'
 import type { Random } from '../ports/random.js'
-import { type DiskNode, joinPath, nodeAt, type OpaqueReason } from './disk-tree.js'
+import type { DiskTraits } from './disk-traits.js'
+import { type DiskNode, joinPath, nodeAt, type OpaqueReason, occupantOf } from './disk-tree.js'
+import { type Fingerprint, isExecutable } from './fingerprint.js'
 import type { IgnoreFiles } from './ignore.js'
 import type { Journal } from './journal.js'
 import type { MergedTree } from './merged-tree.js'
-import type { NameRules } from './names.js'
 import type { SyncedTree } from './synced-tree.js'
 import type { FolderActivity, FolderIssue, FolderSource } from './types.js'
 
@@ -23,7 +24,8 @@ export interface FolderContext {
   synced: SyncedTree
   merged: MergedTree
   journal: Journal
-  names: NameRules
+  /** Of the disk that the folder lies on; found out when it is opened. */
+  traits: DiskTraits
   ignore: IgnoreFiles
   issues: IssueList
   /** Ends all work of this folder. */
@@ -38,6 +40,23 @@ export function absolute(folder: Pick<FolderContext, 'files' | 'directory'>, pat
 
 export function diskAt(folder: Pick<FolderContext, 'disk'>, path: string): DiskNode | undefined {
   return nodeAt(folder.disk, path)
+}
+
+/** What has the place of a path on this disk, be it under another spelling. */
+export function occupantAt(
+  { disk, traits }: Pick<FolderContext, 'disk' | 'traits'>,
+  path: string,
+): DiskNode | undefined {
+  return occupantOf(disk, path, traits.names)
+}
+
+/** Whether a version of these bytes is executable: what the disk says, or where it can't say, what the last version was. */
+export function executableOf(
+  { traits }: Pick<FolderContext, 'traits'>,
+  print: Fingerprint,
+  last: { executable: boolean } | undefined,
+): boolean {
+  return traits.executables ? isExecutable(print) : (last?.executable ?? false)
 }
 
 /** Why paths are not in sync: what scans met, by directory, and what happened to single paths since. */

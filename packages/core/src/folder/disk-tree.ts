@@ -1,5 +1,6 @@
 import type { ItemKind } from '../tree/types.js'
 import type { Fingerprint } from './fingerprint.js'
+import type { NameRules } from './names.js'
 
 /** An entry of the disk as it was last seen. */
 export interface DiskNode {
@@ -22,6 +23,13 @@ export interface DiskListing {
   complete: boolean
   /** Names that exist and are not looked into: special files, mounts, denied and ignored ones. Never mistaken for deleted. */
   opaque: Map<string, OpaqueReason>
+  /** Names by their fold, once they were asked for. */
+  folded?: FoldedNames
+}
+
+interface FoldedNames {
+  fold: NameRules['fold']
+  names: Map<string, string>
 }
 
 export interface OpaqueReason {
@@ -69,11 +77,26 @@ export function putNode(root: DiskNode, parent: string, node: DiskNode): void {
   const listing = nodeAt(root, parent)?.listing
   listing?.children.set(node.name, node)
   listing?.opaque.delete(node.name)
+  listing?.folded?.names.set(listing.folded.fold(node.name), node.name)
 }
 
 export function removeNode(root: DiskNode, path: string): DiskNode | undefined {
   const listing = nodeAt(root, parentPath(path))?.listing
   const node = listing?.children.get(baseName(path))
   listing?.children.delete(baseName(path))
+  const folded = listing?.folded
+  const key = folded?.fold(baseName(path))
+  if (key !== undefined && folded?.names.get(key) === baseName(path)) folded.names.delete(key)
   return node
+}
+
+/** What lies at a path to a disk for which names with equal folds are one. */
+export function occupantOf(root: DiskNode, path: string, { exact, fold }: NameRules): DiskNode | undefined {
+  const listing = nodeAt(root, parentPath(path))?.listing
+  if (listing === undefined) return undefined
+  const found = listing.children.get(baseName(path))
+  if (found !== undefined || exact) return found
+  listing.folded ??= { fold, names: new Map([...listing.children.keys()].map((name) => [fold(name), name])) }
+  const name = listing.folded.names.get(fold(baseName(path)))
+  return name === undefined ? undefined : listing.children.get(name)
 }

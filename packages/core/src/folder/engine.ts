@@ -175,8 +175,9 @@ export class FolderEngine {
   async #plan(): Promise<Plan> {
     const { folder } = this
     for (;;) {
-      const { disk, synced, merged, clock, ignore } = folder
-      const plan = makePlan(disk, synced, merged, clock.now(), ignore.rules)
+      const { disk, synced, merged, clock, ignore, traits } = folder
+      const world = { now: clock.now(), ignore: ignore.rules, executables: traits.executables }
+      const plan = makePlan(disk, synced, merged, world)
       this.#renew(plan)
       for (const item of plan.forget) synced.drop(item)
       if (plan.identify.length === 0) return plan

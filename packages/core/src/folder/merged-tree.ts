@@ -18,8 +18,14 @@ export class MergedTree {
 
   constructor(
     private readonly tree: TreeReader,
-    private readonly rules: NameRules,
+    private rules: NameRules,
   ) {}
+
+  /** Gives the names anew, by the rules of the disk that the folder proves to lie on. */
+  useNames(rules: NameRules): void {
+    this.rules = rules
+    this.#diskNames.clear()
+  }
 
   get(item: ItemId): TreeEntry | undefined {
     return this.#entries.get(item)

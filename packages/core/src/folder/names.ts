@@ -9,33 +9,60 @@ export const STATE_DIRECTORY = '.peerfold'
 export interface NameRules {
   /** Longest name in bytes of UTF-8. */
   maxBytes: number
+  /** Every name is a name of its own: `fold` changes nothing. */
+  exact: boolean
   /** Names with equal folds are one name to this disk. */
   fold(name: string): string
-  /** Whether this disk can't hold the name as it is. */
-  forbids(name: string): boolean
+  /** Whether this disk can hold the name as it is. */
+  holds(name: string): boolean
 }
 
+export interface NameTraits {
+  /** `a` and `A` are one name. */
+  caseless: boolean
+  /** The composed and the decomposed form of a letter are one name. */
+  formless: boolean
+  /** The characters and names that Windows and its file systems reserve are refused. */
+  reserving: boolean
+}
+
+const MAX_BYTES = 255
 /** Linux and most of what it mounts: bytes, only `/` and NUL are special, and those are no names in the tree either. */
-export const POSIX_NAMES: NameRules = {
-  maxBytes: 255,
-  fold: (name) => name,
-  forbids: (name) =>
-    name === '' || name === '.' || name === '..' || name.includes('/') || name.includes('\0'),
+const IMPOSSIBLE = /^$|^\.{1,2}$|[/\0]/
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
+const RESERVED_CHARACTERS = /[\0-\x1f<>:"/\\|?*]|[. ]$/
+/** Devices of MS-DOS, with any extension. */
+const RESERVED_NAMES = /^(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9\u00b9\u00b2\u00b3])[ ]*(\.|$)/i
+
+export function nameRules({ caseless, formless, reserving }: NameTraits): NameRules {
+  const form = formless || caseless ? (name: string) => name.normalize('NFD') : (name: string) => name
+  // By way of upper case, so that letters with two lower forms (ς, σ) and those that grow (ß, ŉ) meet: rather one alias too many.
+  const fold = (name: string) => form(form(name).toUpperCase().toLowerCase())
+  return {
+    maxBytes: MAX_BYTES,
+    exact: !caseless && !formless,
+    fold: caseless ? fold : form,
+    holds: (name) =>
+      !IMPOSSIBLE.test(name) &&
+      byteLength(name) <= MAX_BYTES &&
+      !(reserving && (RESERVED_CHARACTERS.test(name) || RESERVED_NAMES.test(name))),
+  }
 }
 
-/** Disk names of the children of one merged folder: the name itself, or a local alias where this disk can't hold it. */
+export const POSIX_NAMES = nameRules({ caseless: false, formless: false, reserving: false })
+
+/** Disk names of the children of one merged folder: the name itself, or a local alias where this disk can't hold it, or only beside another. */
 export function projectNames(
   children: Iterable<{ item: ItemId; name: string }>,
   rules: NameRules,
   inRoot: boolean,
 ): Map<ItemId, string> {
-  const reserved = inRoot ? [rules.fold(STATE_DIRECTORY)] : []
-  const taken = new Set<string>(reserved)
+  const taken = new Set<string>(inRoot ? [rules.fold(STATE_DIRECTORY)] : [])
   const names = new Map<ItemId, string>()
   const aliased: Array<{ item: ItemId; name: string }> = []
   const byName = [...children].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0))
   for (const child of byName) {
-    if (!holds(child.name, rules) || taken.has(rules.fold(child.name))) aliased.push(child)
+    if (!rules.holds(child.name) || taken.has(rules.fold(child.name))) aliased.push(child)
     else claim(child.item, child.name)
   }
   for (const { item, name } of aliased) claim(item, aliasFor(name, item, taken, rules))
@@ -47,18 +74,14 @@ export function projectNames(
   }
 }
 
-function holds(name: string, rules: NameRules): boolean {
-  return !rules.forbids(name) && byteLength(name) <= rules.maxBytes
-}
-
 /** A safe name that tells where it came from; the synced tree keeps the true one, so that it can always be given back. */
 function aliasFor(name: string, item: ItemId, taken: ReadonlySet<string>, rules: NameRules): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what must go
-  const safe = name.replace(/[/\\\0-\x1f\x7f<>:"|?*]/g, '_').replace(/^\.{1,2}$/, '_')
+  const safe = name.replace(/[/\\\0-\x1f\x7f<>:"|?*]/g, '_').replace(/[. ]+$/, '_')
   for (let digits = 8; ; digits += 8) {
     const tag = toHex(sha256Now(toUtf8(`${item}/${name}`))).slice(0, digits)
     const alias = withSuffix(safe, `~${tag}`, rules.maxBytes)
-    if (!taken.has(rules.fold(alias)) && !rules.forbids(alias)) return alias
+    if (!taken.has(rules.fold(alias)) && rules.holds(alias)) return alias
   }
 }
 

@@ -34,6 +34,16 @@ export type ApplyAction =
   /** A folder that was removed, and can't go from this disk, is what the new one of its name is shown by. */
   | { do: 'rebind'; item: ItemId; from: ItemId; path: string }
 
+/** What a plan depends on beside the three trees. */
+export interface PlanWorld {
+  /** Wall time in milliseconds: fingerprints younger than the clock's grain are not trusted. */
+  now: number
+  /** What the scan of the disk left out, and what the workspace's items are not to be shown as. */
+  ignore: Pick<IgnoreRules, 'find'>
+  /** Whether the disk keeps executable bits. */
+  executables: boolean
+}
+
 export interface Plan {
   publish: PublishAction[]
   apply: ApplyAction[]
@@ -52,17 +62,8 @@ export interface Plan {
 /**
  * What is to be done so that disk, synced and merged tree become one: a pure function of the three. What the disk says is published first, based
  * on the synced tree; the workspace's rules merge it; then the result is applied to items that nobody has touched meanwhile.
- *
- * @param now wall time in milliseconds: fingerprints younger than the clock's grain are not trusted
- * @param ignore what the scan of the disk left out, and the workspace's items are not to be shown as
  */
-export function makePlan(
-  disk: DiskNode,
-  synced: SyncedTree,
-  merged: MergedView,
-  now: number,
-  ignore: Pick<IgnoreRules, 'find'>,
-): Plan {
+export function makePlan(disk: DiskNode, synced: SyncedTree, merged: MergedView, world: PlanWorld): Plan {
   const match = matchDisk(disk, synced)
   const plan: Plan = {
     publish: [],
@@ -73,8 +74,8 @@ export function makePlan(
     removals: 0,
     obstructed: [],
   }
-  const publishing = planPublish(plan, match, synced, merged, now)
-  planApply(plan, match, synced, merged, publishing, ignore)
+  const publishing = planPublish(plan, match, synced, merged, world)
+  planApply(plan, match, synced, merged, publishing, world)
   return plan
 }
 
@@ -91,7 +92,7 @@ function planPublish(
   match: DiskMatch,
   synced: SyncedTree,
   merged: MergedView,
-  now: number,
+  world: PlanWorld,
 ): Publishing {
   const publishing: Publishing = { items: new Set(), moves: new Set(), folders: new Set() }
   const revived = new Set<string>()
@@ -127,7 +128,7 @@ function planPublish(
 
   function planFile(entry: SyncedEntry, at: Located): void {
     const alive = merged.get(entry.item) !== undefined
-    const verdict = judgeFile(entry, at.node, alive, now)
+    const verdict = judgeFile(entry, at.node, alive, world)
     if (verdict === 'clean') return
     if (verdict === 'note') {
       plan.note.push(entry.item)
@@ -170,7 +171,7 @@ function judgeFile(
   entry: SyncedEntry,
   node: DiskNode,
   alive: boolean,
-  now: number,
+  { now, executables }: PlanWorld,
 ): 'clean' | 'note' | 'identify' | 'edit' {
   const file = entry.file!
   const same = sameFingerprint(entry.print, node.print)
@@ -178,15 +179,15 @@ function judgeFile(
   if (node.type !== file.type) return 'edit'
   if (node.plain === undefined) return alive ? 'edit' : 'identify'
   if (!equalBytes(node.plain, file.content.plain)) return 'edit'
-  return !alive || same || !metaDiffers(entry, node) ? 'note' : 'edit'
+  return !alive || same || !metaDiffers(entry, node, executables) ? 'note' : 'edit'
 }
 
 /** Symbolic links have no times or modes of their own that can be restored. */
-export function metaDiffers(entry: SyncedEntry, node: DiskNode): boolean {
+export function metaDiffers(entry: SyncedEntry, node: DiskNode, executables: boolean): boolean {
   const file = entry.file!
   if (file.type === 'symlink') return false
   const touched = node.print.mtimeNs !== entry.print.mtimeNs && mtimeOf(node.print) !== file.mtime
-  return touched || isExecutable(node.print) !== file.executable
+  return touched || (executables && isExecutable(node.print) !== file.executable)
 }
 
 /** The topmost of what is gone. */
@@ -206,7 +207,7 @@ function planApply(
   synced: SyncedTree,
   merged: MergedView,
   publishing: Publishing,
-  ignore: Pick<IgnoreRules, 'find'>,
+  { ignore }: PlanWorld,
 ): void {
   const appeared = new Set(match.appeared.map((at) => at.path))
   const contents: ApplyAction[] = []

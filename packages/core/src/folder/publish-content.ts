@@ -8,9 +8,9 @@ import {
   type TreeEntry,
   type TreeTransaction,
 } from '../tree/types.js'
-import { absolute, diskAt, type FolderContext } from './context.js'
+import { absolute, diskAt, executableOf, type FolderContext } from './context.js'
 import { baseName, type DiskNode, parentPath } from './disk-tree.js'
-import { type Fingerprint, isExecutable, isRacy, mtimeOf } from './fingerprint.js'
+import { type Fingerprint, isRacy, mtimeOf } from './fingerprint.js'
 import { freeName } from './names.js'
 import { forEachParallel } from './parallel.js'
 import { metaDiffers, type PublishAction } from './plan.js'
@@ -102,7 +102,7 @@ async function ingest(
   const meta: FileMeta = {
     type,
     mtime: mtimeOf(print),
-    executable: type === 'file' && isExecutable(print),
+    executable: type === 'file' && executableOf(folder, print, old?.file),
   }
   return { action, node, print, content: value, meta }
 }
@@ -115,7 +115,12 @@ async function isUntouched(
   node: DiskNode,
 ): Promise<boolean> {
   const file = old.file!
-  if (node.type !== file.type || node.print.size !== old.print.size || metaDiffers(old, node)) return false
+  if (
+    node.type !== file.type ||
+    node.print.size !== old.print.size ||
+    metaDiffers(old, node, folder.traits.executables)
+  )
+    return false
   const { signal, source } = folder
   const { print, value } = await readStable(
     folder.files,

@@ -1,12 +1,14 @@
 import type { FileStat } from '../ports/file-system.js'
 import { absolute, type FolderContext } from './context.js'
+import { baseName, parentPath } from './disk-tree.js'
 import { fingerprintOf } from './fingerprint.js'
 import { statAbsolute } from './guard.js'
 import type { Intent } from './journal.js'
+import { moveToFreeName } from './move.js'
 import type { StatePaths } from './state-directory.js'
 import { removeQuietly, wasWritten } from './trash.js'
 
-type RecoverContext = Pick<FolderContext, 'files' | 'directory' | 'synced' | 'journal' | 'clock'>
+type RecoverContext = Pick<FolderContext, 'files' | 'directory' | 'synced' | 'journal' | 'clock' | 'traits'>
 
 /**
  * After a crash: what was being put into place either is there, and then it is the synced state, or it is not, and then nothing happened.
@@ -15,11 +17,7 @@ type RecoverContext = Pick<FolderContext, 'files' | 'directory' | 'synced' | 'jo
 export async function recover(folder: RecoverContext, paths: StatePaths): Promise<void> {
   for (const intent of [...folder.journal.intents.values()]) {
     const stat = await statAbsolute(folder, absolute(folder, intent.path))
-    const from =
-      intent.from === undefined ? undefined : await statAbsolute(folder, absolute(folder, intent.from))
-    // Both names of a file that moves by link and unlink: the move has not happened.
-    if (from !== undefined && stat?.ino === from.ino)
-      await removeQuietly(folder, absolute(folder, intent.path))
+    if (intent.from !== undefined) await recoverMove(folder, paths, { ...intent, from: intent.from }, stat)
     else if (stat?.ino === intent.ino) finish(folder, intent, stat)
     else if (intent.replaced !== undefined) await undoReplace(folder, paths, intent, stat)
     folder.journal.endIntent(intent.id)
@@ -28,6 +26,33 @@ export async function recover(folder: RecoverContext, paths: StatePaths): Promis
   await folder.journal.flush(folder.synced)
   for (const entry of await folder.files.readdir(paths.tmp))
     if (entry.addressable) await removeQuietly(folder, folder.files.join(paths.tmp, entry.name))
+}
+
+async function recoverMove(
+  folder: RecoverContext,
+  paths: StatePaths,
+  intent: Intent & { from: string },
+  stat: FileStat | undefined,
+): Promise<void> {
+  const { id, ino, path, from, entry } = intent
+  const aside = folder.files.join(paths.tmp, id)
+  if ((await statAbsolute(folder, aside))?.ino === ino) {
+    const above = absolute(folder, parentPath(from))
+    const directory = (await statAbsolute(folder, above))?.type === 'folder' ? above : folder.directory
+    await moveToFreeName(folder, entry.kind, aside, directory, baseName(from))
+    return
+  }
+  const before = await statAbsolute(folder, absolute(folder, from))
+  // One name in two spellings: the next scan sees which it has.
+  if (isOneName(folder, path, from)) return
+  // Both names of a file that moves by link and unlink: the move has not happened.
+  if (before !== undefined && stat?.ino === before.ino) await removeQuietly(folder, absolute(folder, path))
+  else if (stat?.ino === ino) finish(folder, intent, stat)
+}
+
+function isOneName({ traits }: RecoverContext, a: string, b: string): boolean {
+  const { fold } = traits.names
+  return parentPath(a) === parentPath(b) && fold(baseName(a)) === fold(baseName(b))
 }
 
 /** The inode is the prepared one. When somebody wrote to it since, its old fingerprint makes that an edit of this version. */

@@ -18,7 +18,7 @@ import { forEachParallel } from './parallel.js'
 
 type ScanContext = Pick<
   FolderContext,
-  'files' | 'directory' | 'disk' | 'clock' | 'signal' | 'issues' | 'ignore'
+  'files' | 'directory' | 'disk' | 'clock' | 'signal' | 'issues' | 'ignore' | 'traits' | 'synced'
 >
 
 const DIRECTORIES_AT_ONCE = 6
@@ -86,7 +86,8 @@ async function list(
   old: DiskListing,
 ): Promise<DirectoryEntry[] | 'gone' | undefined> {
   try {
-    return await folder.files.readdir(absolute(folder, path), { signal: folder.signal })
+    const entries = await folder.files.readdir(absolute(folder, path), { signal: folder.signal })
+    return folder.traits.decomposes ? inKnownForm(folder, path, entries) : entries
   } catch (error) {
     if (!(error instanceof FileSystemError)) throw error
     if (path === '')
@@ -101,6 +102,18 @@ async function list(
     folder.issues.setScanned(path, new Map([['', reason]]))
     return undefined
   }
+}
+
+/** A disk with a form of its own for names finds them in any: they keep the form that was synced, or get the usual one. */
+function inKnownForm(folder: ScanContext, path: string, entries: DirectoryEntry[]): DirectoryEntry[] {
+  const item = folder.synced.at(path)
+  const known = new Map<string, string>()
+  if (item !== undefined)
+    for (const { diskName } of folder.synced.children(item)) known.set(diskName.normalize('NFC'), diskName)
+  return entries.map((entry) => {
+    const usual = entry.name.normalize('NFC')
+    return { ...entry, name: known.get(usual) ?? usual }
+  })
 }
 
 async function look(

@@ -16,7 +16,7 @@ import { contentOf } from '../tree/replica.js'
 type Spec = Record<string, string>
 
 const RULES = new IgnoreRules([{ source: '.peerfoldignore', text: '*.tmp\ncache/\n' }])
-const NOW = 1_700_000_000_000
+const WORLD = { now: 1_700_000_000_000, ignore: RULES, executables: true }
 
 function print(inode: string, size: number, mtime = 1): Fingerprint {
   const ino = BigInt(
@@ -124,7 +124,7 @@ function mergedOf(spec: Spec): MergedTree {
 }
 
 function plan(disk: Spec, synced: Spec, merged: Spec): { publish: string[]; apply: string[] } {
-  const made: Plan = makePlan(diskOf(disk), syncedOf(synced), mergedOf(merged), NOW, RULES)
+  const made: Plan = makePlan(diskOf(disk), syncedOf(synced), mergedOf(merged), WORLD)
   const say = (action: { do: string; path: string; from?: string }) =>
     action.from === undefined ? `${action.do} ${action.path}` : `${action.do} ${action.from} → ${action.path}`
   return { publish: made.publish.map(say), apply: made.apply.map(say) }
@@ -209,8 +209,8 @@ describe('the planner', () => {
     const disk = diskOf({ d: '/' })
     disk.listing!.children.get('d')!.listing!.complete = false
     const synced = syncedOf({ d: '/', 'd/x': '1' })
-    expect(makePlan(disk, synced, mergedOf({ d: '/', 'd/x': '1' }), NOW, RULES).publish).toEqual([])
-    expect(makePlan(disk, synced, mergedOf({}), NOW, RULES).apply).toEqual([])
+    expect(makePlan(disk, synced, mergedOf({ d: '/', 'd/x': '1' }), WORLD).publish).toEqual([])
+    expect(makePlan(disk, synced, mergedOf({}), WORLD).apply).toEqual([])
   })
 
   test('changes nothing it is given', () => {
@@ -219,7 +219,7 @@ describe('the planner', () => {
       syncedOf({ a: '1', b: '1' }),
       mergedOf({ b: '3', c: '4' }),
     ]
-    const first = makePlan(disk, synced, merged, NOW, RULES)
-    expect(makePlan(disk, synced, merged, NOW, RULES)).toEqual(first)
+    const first = makePlan(disk, synced, merged, WORLD)
+    expect(makePlan(disk, synced, merged, WORLD)).toEqual(first)
   })
 })
