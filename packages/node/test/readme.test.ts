@@ -20,6 +20,19 @@ async function exampleOf(title: string): Promise<string> {
   return code
 }
 
+/** What people read, by path: also the packages' READMEs, which npm shows. */
+async function documents(): Promise<string[]> {
+  const docs = (await readdir(join(ROOT, 'docs'), { recursive: true })).map((name) => join('docs', name))
+  const packages = (await readdir(join(ROOT, 'packages'))).map((name) => join('packages', name, 'README.md'))
+  const all = [
+    'README.md',
+    'CONTRIBUTING.md',
+    ...docs,
+    ...packages.filter((name) => existsSync(join(ROOT, name))),
+  ]
+  return all.filter((name) => name.endsWith('.md'))
+}
+
 /** A program's directory, with the packages installed. */
 async function makeProject(code: string): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'peerfold-readme-'))
@@ -69,9 +82,12 @@ describe('the README', () => {
   }, 120_000)
 
   test('and the documents link to what is there', async () => {
-    const docs = (await readdir(join(ROOT, 'docs'), { recursive: true })).map((name) => join('docs', name))
+    const files = await documents()
+    expect(files).toEqual(
+      expect.arrayContaining(['README.md', 'docs/PROTOCOL.md', 'packages/node/README.md']),
+    )
     const broken: string[] = []
-    for (const name of ['README.md', 'CONTRIBUTING.md', ...docs.filter((name) => name.endsWith('.md'))]) {
+    for (const name of files) {
       const text = await readFile(join(ROOT, name), 'utf8')
       for (const [, link = ''] of text.matchAll(/\]\(([^)\s]+)\)/g)) {
         if (/^[a-z]+:/.test(link) || link.startsWith('#')) continue
