@@ -23,8 +23,11 @@ export function startCommand(
   home: string,
   args: readonly string[],
   input: string | Uint8Array = '',
+  /** What the command line begins with, such as a program that runs it elsewhere. */
+  through: readonly string[] = [],
 ): Command {
-  const child = spawn(process.execPath, [CLI, '--home', home, ...args])
+  const [program, ...rest] = [...through, process.execPath, CLI, '--home', home, ...args] as [string]
+  const child = spawn(program, rest)
   const output = { stdout: '', stderr: '' }
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     output.stderr += text
