@@ -14,6 +14,7 @@ import type {
   StreamHandler,
 } from '../ports/network.js'
 import { addressOf, carrierOf, fullAddresses } from './addresses.js'
+import { dialFirst } from './dial-first.js'
 import { fromLibp2p, reasonOf } from './errors.js'
 import { Libp2pStream } from './libp2p-stream.js'
 import { Liveness, type LivenessInit } from './liveness.js'
@@ -86,19 +87,10 @@ export class Libp2pNetwork implements Network {
     this.#checkOpen()
     const connected = target.peer === undefined ? undefined : this.#best(target.peer)
     if (connected !== undefined) return describe(connected)
-    const reasons: Record<string, string> = {}
-    for (const address of target.addresses) {
-      try {
-        return await this.#dialOne(address, target.peer, options)
-      } catch (error) {
-        options?.signal?.throwIfAborted()
-        this.#checkOpen()
-        reasons[address] = reasonOf(error)
-      }
-    }
-    const shown = Object.entries(reasons).map(([address, reason]) => `${address}: ${reason}`)
-    throw new PeerfoldError('DIAL_FAILED', `no connection: ${shown.join('; ') || 'no addresses'}`, {
-      details: { reasons },
+    return await dialFirst(target.addresses, (address) => this.#dialOne(address, target.peer, options), {
+      ...options,
+      checkOpen: () => this.#checkOpen(),
+      reasonOf,
     })
   }
 

@@ -4,6 +4,7 @@ import { Emitter } from '../async/emitter.js'
 import { Wakeup } from '../async/wakeup.js'
 import { concatBytes, toHex } from '../encoding/bytes.js'
 import { PeerfoldError } from '../errors.js'
+import { dialFirst } from '../net/dial-first.js'
 import type { AbortOptions } from '../ports/abort.js'
 import type { Clock } from '../ports/clock.js'
 import type {
@@ -188,19 +189,10 @@ class MemoryNetwork implements Network {
     options?.signal?.throwIfAborted()
     this.#checkOpen()
     if (target.peer !== undefined && this.links.has(target.peer)) return this.#connection(target.peer)
-    const reasons: Record<string, string> = {}
-    for (const address of target.addresses) {
-      try {
-        return await this.#dialOne(address, target.peer, options)
-      } catch (error) {
-        options?.signal?.throwIfAborted()
-        this.#checkOpen()
-        reasons[address] = error instanceof Error ? error.message : String(error)
-      }
-    }
-    const shown = Object.entries(reasons).map(([address, reason]) => `${address}: ${reason}`)
-    throw new PeerfoldError('DIAL_FAILED', `no connection: ${shown.join('; ') || 'no addresses'}`, {
-      details: { reasons },
+    return await dialFirst(target.addresses, (address) => this.#dialOne(address, target.peer, options), {
+      ...options,
+      checkOpen: () => this.#checkOpen(),
+      reasonOf: (error) => (error instanceof Error ? error.message : String(error)),
     })
   }
 
