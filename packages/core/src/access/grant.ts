@@ -5,14 +5,13 @@ import type { AbortOptions } from '../ports/abort.js'
 import type { Crypto } from '../ports/crypto.js'
 import type { DeviceId } from '../ports/ids.js'
 import type { Random } from '../ports/random.js'
-import { openBox, sealBox } from './box.js'
 import { deviceIdOf } from './device-secrets.js'
 import { epochOf } from './epochs.js'
 import { decodeGenesis, type WorkspaceGenesis } from './genesis.js'
 import type { GrantedEpoch } from './keyring.js'
+import { isSigned, type LetterKind, openLetter, sealLetter } from './letter.js'
 import { checkWorkspaceName } from './operations.js'
 import { shapeOf } from './shape.js'
-import { signedMessage } from './signed.js'
 import type { DeviceCertificate, DeviceSecrets } from './types.js'
 
 /**
@@ -31,6 +30,12 @@ export const GRANT_VERSION = 1
 export const MAX_GRANT_BYTES = 64 * 1024
 const MAX_EPOCHS = 512
 const MAX_PREVIOUS = 16
+const LETTER: LetterKind = {
+  purpose: 'grant',
+  name: 'grant',
+  version: GRANT_VERSION,
+  maxBytes: MAX_GRANT_BYTES,
+}
 
 export interface SealGrantInit {
   crypto: Pick<Crypto, 'sign' | 'publicKey'>
@@ -45,12 +50,10 @@ export async function sealGrant(
   grant: Grant,
   options?: AbortOptions,
 ): Promise<Uint8Array> {
+  const { signingSeed } = secrets
   const body = encodeGrant(grant)
-  const from = crypto.publicKey(secrets.signingSeed)
-  const message = grantMessage(deviceIdOf(from), to.device, body)
-  const signature = await crypto.sign(secrets.signingSeed, message, options)
-  const box = sealBox(random, to.boxKey, 'grant', encodeCbor({ from, signature, body }))
-  return encodeCbor({ v: GRANT_VERSION, box })
+  const signed = addressed(deviceIdOf(crypto.publicKey(signingSeed)), to.device, body)
+  return await sealLetter(LETTER, { crypto, random, signingSeed, to: to.boxKey, signed }, body, options)
 }
 
 export interface OpenGrantInit {
@@ -70,20 +73,13 @@ export async function openGrant(
   options?: AbortOptions,
 ): Promise<Grant> {
   const shape = shapeOf('CERTIFICATE_INVALID', 'grant')
-  const outer = decodeCbor(shape.blob(bytes, MAX_GRANT_BYTES), 'CERTIFICATE_INVALID')
-  shape.version((outer as { v?: unknown } | null)?.v, GRANT_VERSION)
-  const box = shape.blob(shape.map(outer, ['v', 'box']).box, MAX_GRANT_BYTES)
-  const plaintext = openBox(secrets.boxSecret, 'grant', box, 'CERTIFICATE_INVALID')
-  const fields = shape.map(decodeCbor(plaintext, 'CERTIFICATE_INVALID'), ['from', 'signature', 'body'])
-  const body = shape.blob(fields.body, MAX_GRANT_BYTES)
-  if (deviceIdOf(shape.bytes(fields.from, 32)) !== from.device)
-    shape.fail('of another device than the one that sent it')
+  const letter = openLetter(LETTER, secrets.boxSecret, bytes)
+  if (deviceIdOf(letter.from) !== from.device) shape.fail('of another device than the one that sent it')
   const to = deviceIdOf(crypto.publicKey(secrets.signingSeed))
-  const message = grantMessage(from.device, to, body)
-  const job = { publicKey: from.signingKey, message, signature: shape.bytes(fields.signature, 64) }
-  const [sound] = await crypto.verify([job], options)
-  if (!sound) shape.fail('the signature is wrong')
-  return decodeGrant(body)
+  const signed = addressed(from.device, to, letter.body)
+  if (!(await isSigned(LETTER, crypto, letter, from.signingKey, signed, options)))
+    shape.fail('the signature is wrong')
+  return decodeGrant(letter.body)
 }
 
 /** The sealed part, which recovery bundles carry too. */
@@ -129,6 +125,7 @@ function wrap(cause: unknown): unknown {
   return new PeerfoldError('CERTIFICATE_INVALID', `grant: ${cause.message}`, { cause })
 }
 
-function grantMessage(from: DeviceId, to: DeviceId, body: Uint8Array): Uint8Array {
-  return signedMessage('grant', concatBytes(fromHex(from), fromHex(to), body))
+/** What is signed of a grant: it holds between these two only. */
+function addressed(from: DeviceId, to: DeviceId, body: Uint8Array): Uint8Array {
+  return concatBytes(fromHex(from), fromHex(to), body)
 }

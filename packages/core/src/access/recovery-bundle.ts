@@ -4,7 +4,6 @@ import type { AbortOptions } from '../ports/abort.js'
 import type { Crypto } from '../ports/crypto.js'
 import type { UserId } from '../ports/ids.js'
 import type { Random } from '../ports/random.js'
-import { openBox, sealBox } from './box.js'
 import { decodeGrant, encodeGrant, type Grant } from './grant.js'
 import { foldIdentity } from './identity-fold.js'
 import {
@@ -15,9 +14,9 @@ import {
   mergeIdentity,
   recoveryKeyOf,
 } from './identity-log.js'
+import { isSigned, type LetterKind, openLetter, sealLetter } from './letter.js'
 import type { RootSecrets } from './phrase.js'
 import { shapeOf } from './shape.js'
-import { signedMessage } from './signed.js'
 import type { DeviceSecrets } from './types.js'
 
 /**
@@ -37,6 +36,12 @@ export const RECOVERY_VERSION = 1
 export const MAX_RECOVERY_BYTES = 4 * 1024 * 1024
 const MAX_WORKSPACES = 1024
 const MAX_RELAYS = 64
+const LETTER: LetterKind = {
+  purpose: 'recovery',
+  name: 'recovery bundle',
+  version: RECOVERY_VERSION,
+  maxBytes: MAX_RECOVERY_BYTES,
+}
 
 export interface SealRecoveryInit {
   crypto: Pick<Crypto, 'sign' | 'publicKey'>
@@ -59,10 +64,8 @@ export async function sealRecovery(
     relays: bundle.relays,
     time: bundle.time,
   })
-  const from = crypto.publicKey(secrets.signingSeed)
-  const signature = await crypto.sign(secrets.signingSeed, signedMessage('recovery', body), options)
-  const box = sealBox(random, key, 'recovery', encodeCbor({ from, signature, body }))
-  return encodeCbor({ v: RECOVERY_VERSION, box })
+  const { signingSeed } = secrets
+  return await sealLetter(LETTER, { crypto, random, signingSeed, to: key }, body, options)
 }
 
 /**
@@ -76,24 +79,13 @@ export async function openRecovery(
   options?: AbortOptions,
 ): Promise<RecoveryBundle> {
   const shape = shapeOf('CERTIFICATE_INVALID', 'recovery bundle')
-  const outer = decodeCbor(shape.blob(bytes, MAX_RECOVERY_BYTES), 'CERTIFICATE_INVALID')
-  shape.version((outer as { v?: unknown } | null)?.v, RECOVERY_VERSION)
-  const box = shape.blob(shape.map(outer, ['v', 'box']).box, MAX_RECOVERY_BYTES)
-  const plaintext = openBox(root.recoverySecret, 'recovery', box, 'CERTIFICATE_INVALID')
-  const fields = shape.map(decodeCbor(plaintext, 'CERTIFICATE_INVALID'), ['from', 'signature', 'body'])
-  const body = shape.blob(fields.body, MAX_RECOVERY_BYTES)
+  const letter = openLetter(LETTER, root.recoverySecret, bytes)
   const { user } = await createGenesis(crypto, root, options)
-  const { entries, ...bundle } = decodeBody(body, user)
+  const { entries, ...bundle } = decodeBody(letter.body, user)
   const { identity } = await mergeIdentity(crypto, emptyIdentity(user), entries, options)
-  const publicKey = shape.bytes(fields.from, 32)
-  const job = {
-    publicKey,
-    message: signedMessage('recovery', body),
-    signature: shape.bytes(fields.signature, 64),
-  }
-  const [sound] = await crypto.verify([job], options)
+  const sound = await isSigned(LETTER, crypto, letter, letter.from, letter.body, options)
   const signer = [...foldIdentity(identity.entries.values()).standings.values()].find(
-    ({ certificate }) => toHex(certificate.signingKey) === toHex(publicKey),
+    ({ certificate }) => toHex(certificate.signingKey) === toHex(letter.from),
   )
   if (!sound || signer?.state !== 'active') shape.fail('not by an active device of this user')
   return { identity, ...bundle }
