@@ -1,6 +1,6 @@
 import { randomFillSync } from 'node:crypto'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { availableParallelism, loadavg, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Crypto } from '@peerfold/core'
 import {
@@ -12,18 +12,7 @@ import {
 } from '@peerfold/core/platform'
 import { openFileBlockStore } from '../stores/block-store/index.js'
 import { createNodeCrypto } from '../workers/node-crypto.js'
-
-/** One figure, with what is needed to judge it. */
-export interface Measurement {
-  name: string
-  /** What was done. */
-  workload: string
-  value: number
-  unit: 'MB/s' | 'files/s' | 'MiB'
-  cores: number
-  /** Load of the machine when it began. */
-  load: number
-}
+import { type Measurement, measurement, timed } from './measurement.js'
 
 const MiB = 1024 * 1024
 const PIECE = MiB
@@ -114,23 +103,6 @@ export async function benchContent(): Promise<Measurement[]> {
   ]
   const peak = await measurePeakMemory('all content benchmarks')
   return peak === undefined ? all : [...all, peak]
-}
-
-function measurement(name: string, workload: string, value: number, unit: Measurement['unit']): Measurement {
-  return {
-    name,
-    workload,
-    value: Math.round(value),
-    unit,
-    cores: availableParallelism(),
-    load: loadavg()[0] ?? 0,
-  }
-}
-
-async function timed(task: () => Promise<unknown>): Promise<number> {
-  const start = performance.now()
-  await task()
-  return (performance.now() - start) / 1000
 }
 
 async function withCrypto<T>(task: (crypto: Crypto) => Promise<T>): Promise<T> {

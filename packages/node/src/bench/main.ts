@@ -5,6 +5,7 @@ import { openKeyValue } from '../stores/key-value.js'
 import { sweepChunkSizes, syntheticPairs } from './chunk-sizes.js'
 import { benchContent } from './content.js'
 import { benchExchange, benchRawStream } from './exchange.js'
+import { benchFolder } from './folder.js'
 import { benchTree } from './tree.js'
 
 /** `npm run bench -- NAME…`: each gives its figures as one line of JSON. */
@@ -12,6 +13,7 @@ import { benchTree } from './tree.js'
 const BENCHMARKS: Record<string, () => Promise<unknown[]>> = {
   'chunk-sizes': async () => sweepChunkSizes(syntheticPairs()),
   content: benchContent,
+  folder: benchFolder,
   exchange: async () => [await benchRawStream(), await benchExchange()],
   tree: async () => [await withTemporaryIndex(benchTree)],
 }

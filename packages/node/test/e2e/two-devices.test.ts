@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { DemoDevice } from '../../dist/demo/device.js'
 import { bringUpPair } from '../../dist/demo/pair.js'
 import { compare, walk } from '../../dist/demo/verifier.js'
-import { peakMemory } from './process-memory.js'
+import { peakMemory } from '../../src/bench/process-memory.js'
 import { makeSourceTree } from './source-tree.js'
 
 const GIB = 2 ** 30
