@@ -1,22 +1,13 @@
-import {
-  checkExpiry,
-  decodeTicket,
-  encodeTicket,
-  encodeTicketLink,
-  type Ticket,
-  ticketId,
-} from '../access/ticket.js'
-import type { DeviceInfo, DeviceListing, IdentityOptions, Invite, Peerfold, Status } from '../api.js'
-import { raceSignal, withDeadline } from '../async/deadline.js'
-import { isPeerfoldError, PeerfoldError } from '../errors.js'
+import type { DeviceInfo, IdentityOptions, Peerfold, Status } from '../api.js'
+import { PeerfoldError } from '../errors.js'
 import type { FolderActivity, FolderSync } from '../folder/types.js'
 import type { AbortOptions } from '../ports/abort.js'
 import type { DeviceId, WorkspaceId } from '../ports/ids.js'
-import { pair } from '../sync/pairing.js'
 import type { Live, Workspace } from '../workspace/types.js'
 import { Acknowledgements } from './acknowledgements.js'
 import type { PeerfoldComponents } from './components.js'
 import { Connectivity } from './connectivity.js'
+import { Devices } from './devices.js'
 import { Folders } from './folders.js'
 import { IdentityStore } from './identity-store.js'
 import { type DeviceJournal, openDeviceJournal } from './journal.js'
@@ -56,10 +47,6 @@ export async function createPeerfold(
     throw error
   }
 }
-
-/** How long a recovered device waits to be handed the first workspace. */
-const GRANT_MS = 5000
-const GRANT_LOOK_MS = 50
 
 class Device implements Peerfold {
   readonly #components: PeerfoldComponents
@@ -117,15 +104,26 @@ class Device implements Peerfold {
               this.#status?.touch()
             },
           })
+    const devices = new Devices({
+      ...components,
+      identity,
+      workspaces: this.#workspaces,
+      presence: () => this.#presence,
+      connectivity: () => this.#online(),
+      begin: (options) => this.#begin(options),
+    })
     this.identity = {
       create: (options) => this.#createIdentity(options),
       recover: (phrase, options) => this.#recoverIdentity(phrase, options),
     }
     this.devices = {
-      invite: (options) => this.#invite(options),
-      join: (ticket, options) => this.#join(ticket, options),
-      list: async () => this.#listDevices(),
-      revoke: (id, options) => this.#revoke(id, options),
+      invite: (options) => devices.invite(options),
+      join: async (ticket, options) => {
+        await devices.join(ticket, options?.name ?? this.#name, options)
+        return this.#workspaces.all().map((workspace) => workspace.openFacade())
+      },
+      list: async () => devices.list(),
+      revoke: (id, options) => devices.revoke(id, options),
     }
     this.workspaces = {
       create: async (workspace, options) => (await this.#workspaces.create(workspace, options)).openFacade(),
@@ -241,107 +239,6 @@ class Device implements Peerfold {
   async #recoverIdentity(phrase: string, { name = this.#name, signal }: IdentityOptions = {}): Promise<void> {
     await this.#identity.recover(phrase, name, { signal })
     await this.#begin({ signal })
-  }
-
-  async #invite({ lifetime, signal }: AbortOptions & { lifetime?: number } = {}): Promise<Invite> {
-    const { user, keys } = this.#identity
-    const connectivity = this.#online()
-    const { invitations, network } = connectivity
-    signal?.throwIfAborted()
-    const ticket = invitations.create({
-      user,
-      inviter: keys.peer,
-      addresses: network.addresses(),
-      relays: [],
-      lifetime,
-    })
-    const id = ticketId(ticket.secret)
-    const ended = new AbortController()
-    const paired = new Promise<DeviceId>((resolve) => {
-      const stop = connectivity.onPaired((certificate, used) => {
-        if (used === id) resolve(certificate.device)
-      })
-      ended.signal.addEventListener('abort', stop, { once: true })
-    })
-    const { clock } = this.#components
-    clock.sleep(Math.max(0, ticket.expires - clock.now()), { signal: ended.signal }).then(
-      () => ended.abort(new PeerfoldError('TICKET_EXPIRED', 'nobody used the ticket in time')),
-      () => {},
-    )
-    const close = async (): Promise<void> => {
-      invitations.withdraw(id)
-      ended.abort(new PeerfoldError('CLOSED', 'the invitation was withdrawn'))
-    }
-    return {
-      ticket: encodeTicket(ticket),
-      url: encodeTicketLink(ticket),
-      expires: new Date(ticket.expires),
-      accepted: async (options) => {
-        const signals = options?.signal === undefined ? [ended.signal] : [ended.signal, options.signal]
-        const device = await raceSignal(paired, AbortSignal.any(signals))
-        return this.#listDevices().find((listing) => listing.id === device) as DeviceListing
-      },
-      close,
-      [Symbol.asyncDispose]: close,
-    }
-  }
-
-  async #join(text: string, { name = this.#name, signal }: IdentityOptions = {}): Promise<Workspace[]> {
-    const ticket = decodeTicket(text)
-    checkExpiry(ticket, this.#components.clock.now())
-    if (this.#identity.hasIdentity) await this.#introduce(ticket, { signal })
-    else await this.#pair(ticket, name, { signal })
-    return this.#workspaces.all().map((workspace) => workspace.openFacade())
-  }
-
-  async #pair(ticket: Ticket, name: string, options: AbortOptions): Promise<void> {
-    const { network, dialer } = this.#online()
-    const { clock, crypto } = this.#components
-    const store = async ({ entries, grants }: { entries: Uint8Array[]; grants: Uint8Array[] }) => {
-      await this.#identity.adopt(ticket.user, entries)
-      const inviter = this.#identity.byPeer(ticket.inviter)
-      if (inviter !== undefined) await this.#workspaces.accept(inviter.certificate, grants)
-    }
-    await pair({ network, clock, crypto, ticket, secrets: this.#identity.secrets, name, store }, options)
-    await this.#begin(options)
-    dialer.learn(ticket.inviter, ticket.addresses)
-  }
-
-  /** A recovered device is certified by the phrase already: the ticket only shows the way. */
-  async #introduce(ticket: Ticket, options: AbortOptions): Promise<void> {
-    if (ticket.user !== this.#identity.user) this.#identity.throwIfExists()
-    await this.#online().introduce(ticket.inviter, ticket.addresses, options)
-    const granted = async (signal: AbortSignal) => {
-      while (this.#workspaces.all().length === 0)
-        await this.#components.clock.sleep(GRANT_LOOK_MS, { signal })
-    }
-    // A user without any workspace has none to grant.
-    await withDeadline(this.#components.clock, GRANT_MS, 'waiting for workspaces', granted, options).catch(
-      (error: unknown) => {
-        if (!isPeerfoldError(error, 'TIMEOUT')) throw error
-      },
-    )
-  }
-
-  #listDevices(): DeviceListing[] {
-    const { keys } = this.#identity
-    return [...this.#identity.standings.values()].map(({ certificate: { device, name, peer }, state }) => ({
-      id: device,
-      name,
-      peer,
-      state,
-      current: device === keys.device,
-      connected: this.#presence.isConnected(device),
-      lastSeen: this.#presence.lastSeen(device),
-    }))
-  }
-
-  async #revoke(id: DeviceId, options?: AbortOptions): Promise<void> {
-    const standing = this.#identity.standings.get(id)
-    if (standing === undefined || standing.state !== 'active')
-      throw new PeerfoldError('DEVICE_NOT_FOUND', `no active device ${id}`)
-    await this.#identity.revoke(id, options)
-    await this.#workspaces.rotateAll(options)
   }
 
   async #createFolder(
