@@ -7,22 +7,16 @@ import type { Random } from '../ports/random.js'
 import { Addresses, type AddressStore } from './addresses.js'
 import { Backoff } from './backoff.js'
 import { MAX_ADDRESSES, MAX_PEERS } from './limits.js'
-import { rendezvousKeys } from './rendezvous.js'
+import { MeetingPlaces } from './meeting-places.js'
+import { Solitude } from './solitude.js'
 import type { AddressBook } from './types.js'
+import { watchForSleep } from './wake-up.js'
 
 const BACKOFF = { first: 1000, most: 300_000 }
 const DIAL_MS = 8000
 const MAX_DIALS = 8
 /** Peers that showed themselves and are no devices of ours, or not yet. */
 const MAX_STRANGERS = 64
-/** How long a device may be without any peer before it says so. */
-const PATIENCE_MS = 10_000
-const RENDEZVOUS_MS = 300_000
-const RENDEZVOUS_STEP_MS = 60_000
-/** The wall clock jumped by this much more than was waited: the machine slept. */
-const TICK_MS = 10_000
-const JUMP_MS = 30_000
-
 export interface DialerInit {
   network: Network
   clock: Clock
@@ -93,12 +87,25 @@ class DeviceDialer implements Dialer {
   readonly #tasks = new Set<Promise<unknown>>()
   #unsubscribe: Array<() => void> = []
   #dials = 0
-  #alone: AbortController | undefined
-  #nudge = new AbortController()
-  #problem: PeerfoldError | undefined
+  readonly #solitude: Solitude
+  readonly #meetingPlaces: MeetingPlaces
 
   constructor(init: DialerInit) {
     this.#init = init
+    const { network, clock, discoveryKeys = () => [] } = init
+    this.#solitude = new Solitude({
+      clock,
+      isAlone: () => this.#isAlone(),
+      describe: () => this.#noPath(),
+      onChange: (problem) => this.#events.emit('problem', problem),
+    })
+    this.#meetingPlaces = new MeetingPlaces({
+      network,
+      clock,
+      discoveryKeys,
+      isSearching: () => this.ways().some(({ connected }) => !connected),
+      found: (peer, addresses) => this.learn(peer, addresses),
+    })
   }
 
   async start(): Promise<void> {
@@ -111,14 +118,15 @@ class DeviceDialer implements Dialer {
       network.on('addresses', () => this.#networkChanged()),
     ]
     await this.#update()
-    this.#track(this.#watchClock())
-    this.#track(this.#rendezvous())
-    this.#judge()
+    const { signal } = this.#closing
+    this.#track(watchForSleep(this.#init.clock, () => this.hurry(), { signal }))
+    if (this.#init.discoveryKeys !== undefined) this.#track(this.#meetingPlaces.run({ signal }))
+    this.#solitude.judge()
   }
 
   changed(): void {
     this.#track(this.#update())
-    this.#nudge.abort()
+    this.#meetingPlaces.nudge()
   }
 
   hurry(): void {
@@ -154,7 +162,7 @@ class DeviceDialer implements Dialer {
   }
 
   get problem(): PeerfoldError | undefined {
-    return this.#problem
+    return this.#solitude.problem
   }
 
   on<E extends keyof DialerEvents>(event: E, listener: DialerEvents[E]): () => void {
@@ -166,8 +174,7 @@ class DeviceDialer implements Dialer {
       this.#closing.abort(new PeerfoldError('CLOSED', 'the dialer was closed'))
       for (const unsubscribe of this.#unsubscribe) unsubscribe()
       for (const { waiting } of this.#targets.values()) waiting?.abort()
-      this.#alone?.abort()
-      this.#nudge.abort()
+      this.#solitude.stop()
     }
     await Promise.allSettled(this.#tasks)
     this.#events.clear()
@@ -186,7 +193,7 @@ class DeviceDialer implements Dialer {
       if (target !== undefined) target.name = name
       else await this.#take(peer, name)
     }
-    this.#judge()
+    this.#solitude.judge()
   }
 
   async #take(peer: PeerId, name: string): Promise<void> {
@@ -270,7 +277,7 @@ class DeviceDialer implements Dialer {
     target.waiting = undefined
     target.backoff.reset()
     target.reason = 'the connection was lost'
-    this.#judge()
+    this.#solitude.judge()
     // the address of one who called us is where it called from, not where it listens
     if (direction === 'inbound' || !target.addresses.worked(address)) return
     this.#save(peer, target)
@@ -281,7 +288,7 @@ class DeviceDialer implements Dialer {
     const target = this.#targets.get(peer)
     if (target === undefined) return
     this.#later(peer, target)
-    this.#judge()
+    this.#solitude.judge()
   }
 
   #networkChanged(): void {
@@ -298,24 +305,8 @@ class DeviceDialer implements Dialer {
     this.#track(this.#init.store.put(peer, target.addresses.all(), { signal }))
   }
 
-  /** Starts the wait for `NO_PATH` unless it runs, or ends it. */
-  #judge(): void {
-    if (this.#closing.signal.aborted || !this.#isAlone()) {
-      this.#alone?.abort()
-      this.#alone = undefined
-      this.#setProblem(undefined)
-      return
-    }
-    if (this.#alone !== undefined) return
-    const alone = new AbortController()
-    this.#alone = alone
-    this.#init.clock.sleep(PATIENCE_MS, { signal: alone.signal }).then(
-      () => this.#setProblem(this.#noPath()),
-      () => {},
-    )
-  }
-
   #isAlone(): boolean {
+    if (this.#closing.signal.aborted) return false
     return this.#targets.size > 0 && ![...this.#targets.keys()].some((peer) => this.#isConnected(peer))
   }
 
@@ -325,48 +316,6 @@ class DeviceDialer implements Dialer {
     return new PeerfoldError('NO_PATH', `no way to any of ${shown.length} device(s): ${shown.join('; ')}`, {
       details: { reasons },
     })
-  }
-
-  #setProblem(problem: PeerfoldError | undefined): void {
-    if (this.#problem === undefined && problem === undefined) return
-    this.#problem = problem
-    this.#events.emit('problem', problem)
-  }
-
-  /** A machine that slept has other neighbours now. */
-  async #watchClock(): Promise<void> {
-    const { clock } = this.#init
-    const { signal } = this.#closing
-    while (!signal.aborted) {
-      const before = { wall: clock.now(), steady: clock.monotonic() }
-      await clock.sleep(TICK_MS, { signal })
-      const steady = clock.monotonic() - before.steady
-      const jump = Math.max(clock.now() - before.wall, steady) - TICK_MS
-      if (jump > JUMP_MS) this.hurry()
-    }
-  }
-
-  async #rendezvous(): Promise<void> {
-    const { clock, discoveryKeys } = this.#init
-    const { signal } = this.#closing
-    while (!signal.aborted && discoveryKeys !== undefined) {
-      this.#nudge = new AbortController()
-      const keys = discoveryKeys().flatMap((key) => rendezvousKeys(key, clock.now()))
-      for (const key of keys) await this.#meet(key)
-      await clock.sleep(RENDEZVOUS_MS, { signal: this.#nudge.signal }).catch(() => {})
-    }
-  }
-
-  async #meet(key: Uint8Array): Promise<void> {
-    const { network, clock } = this.#init
-    const meet = async (signal: AbortSignal) => {
-      await network.announce(key, { signal })
-      if (this.ways().every(({ connected }) => connected)) return
-      for await (const { peer, addresses } of network.find(key, { signal })) this.learn(peer, addresses)
-    }
-    const options = { signal: this.#closing.signal }
-    // the DHT may be out of reach: the next round tries again
-    await withDeadline(clock, RENDEZVOUS_STEP_MS, 'rendezvous', meet, options).catch(() => {})
   }
 
   #track(task: Promise<unknown>): void {
