@@ -1,25 +1,26 @@
 import { Emitter } from '../async/emitter.js'
 import { toHex } from '../encoding/bytes.js'
 import { sha256Now } from '../encoding/derive.js'
-import { isPeerfoldError, PeerfoldError } from '../errors.js'
+import { PeerfoldError } from '../errors.js'
 import type { AbortOptions } from '../ports/abort.js'
 import type { Crypto } from '../ports/crypto.js'
 import type { DeviceId, EpochId, FeedId, UserId, WorkspaceHandle, WorkspaceId } from '../ports/ids.js'
 import type { KeyValue } from '../ports/key-value.js'
 import type { Random } from '../ports/random.js'
 import { type AccessHead, clearRows, readRows, rows, type WorkspaceName } from './access-rows.js'
+import { CommitReader, type Reading } from './commit-reader.js'
 import { deviceIdOf } from './device-secrets.js'
 import { type Drafting, draftGenesis, draftName, draftRotation } from './drafts.js'
 import { EpochLedger } from './epoch-ledger.js'
-import { openEpochBox, openPrevious } from './epoch-record.js'
 import { checkFeedSignature, createFeedCertificate, decodeFeedCertificate } from './feed-certificate.js'
 import type { WorkspaceGenesis } from './genesis.js'
 import type { Grant } from './grant.js'
 import type { IdentityEntry } from './identity-entry.js'
 import { foldIdentity, sortCausally } from './identity-fold.js'
-import { type IdentityLog, verifyEntries } from './identity-log.js'
+import type { IdentityLog } from './identity-log.js'
 import { EpochKeyring, type GrantedEpoch } from './keyring.js'
-import { decodeOperations, type EpochOperation, type Operation } from './operations.js'
+import { learnEpochs } from './learn-epochs.js'
+import type { EpochOperation } from './operations.js'
 import { type DeviceState, Removals, type Ruling } from './removals.js'
 import type {
   AccessOperation,
@@ -49,16 +50,6 @@ interface AccessEvents {
   change: () => void
 }
 
-/** What a commit's operations say, decoded and with signatures checked. */
-interface Reading {
-  operations: Operation[]
-  /** From `identity` operations. */
-  entries: IdentityEntry[]
-  /** Something in it is of a later version. */
-  unknown: PeerfoldError | undefined
-}
-
-const NOTHING: Reading = { operations: [], entries: [], unknown: undefined }
 const MAX_HEADS = 64
 
 /** @throws {PeerfoldError} `CERTIFICATE_INVALID` for keys that do not fit their epoch, `INDEX_CORRUPT` */
@@ -84,7 +75,7 @@ export class WorkspaceAccess implements LogAuthority {
   readonly #epochs: EpochLedger
   readonly #removals: Removals
   readonly #events = new Emitter<AccessEvents>()
-  readonly #readings = new WeakMap<AuthoredCommit, Reading>()
+  readonly #reader: CommitReader
   /** Entries that came with feed certificates, by the feed they certify. */
   readonly #certified = new Map<FeedId, IdentityEntry[]>()
   #name: WorkspaceName | undefined
@@ -101,6 +92,9 @@ export class WorkspaceAccess implements LogAuthority {
     this.#keyring = new EpochKeyring(this.workspace)
     this.#epochs = new EpochLedger(this.#keyring)
     this.#removals = new Removals(init.genesis.creator)
+    const { crypto } = init
+    const identity = () => this.#removals.identity
+    this.#reader = new CommitReader({ crypto, workspace: this.workspace, identity })
     for (const epoch of init.epochs) this.#keyring.grant(epoch)
   }
 
@@ -139,7 +133,7 @@ export class WorkspaceAccess implements LogAuthority {
   async learn(epochs: readonly GrantedEpoch[], options?: AbortOptions): Promise<void> {
     const before = new Set(this.#keyring.all().map(({ id }) => id))
     for (const epoch of epochs) this.#keyring.grant(epoch)
-    await this.#openRecords(this.#epochs.operations(), options)
+    await this.#learnEpochs(this.#epochs.operations(), options)
     const fresh = this.#keyring.all().filter(({ id }) => !before.has(id))
     for (const { id } of fresh) this.#events.emit('key', id)
     if (fresh.length > 0) this.#events.emit('change')
@@ -187,7 +181,7 @@ export class WorkspaceAccess implements LogAuthority {
     const { crypto, genesis } = this.#init
     const certificate = decodeFeedCertificate(proof)
     await checkFeedSignature(crypto, certificate, this.workspace, feedKey, options)
-    const entries = await this.#verified(certificate.entries, options)
+    const entries = await this.#reader.verified(certificate.entries, options)
     const sorted = sortCausally(entries)
     const standing = foldIdentity(sorted).standings.get(certificate.device)
     if (sorted.length !== entries.length || standing === undefined) {
@@ -201,13 +195,13 @@ export class WorkspaceAccess implements LogAuthority {
   }
 
   async judge(commit: AuthoredCommit, past: CausalPast): Promise<'valid' | 'quarantine'> {
-    const reading = await this.#read(commit)
+    const reading = await this.#reader.read(commit)
     if (reading.unknown !== undefined) throw reading.unknown
     return this.#rule(commit, past, reading) === 'stands' ? 'valid' : 'quarantine'
   }
 
   async apply(commit: AuthoredCommit, past: CausalPast, batch: IndexBatch): Promise<boolean> {
-    const reading = await this.#read(commit)
+    const reading = await this.#reader.read(commit)
     const ruling = reading.unknown === undefined ? this.#rule(commit, past, reading) : 'void'
     const certified = this.#certified.get(commit.signedFeed) ?? []
     const entries = [...certified, ...reading.entries]
@@ -249,9 +243,9 @@ export class WorkspaceAccess implements LogAuthority {
     for (const [id, carrier] of found.carriers) this.#removals.carriers.set(id, carrier)
     for (const [writer, feed] of found.feeds) this.#removals.feeds.set(writer, feed)
     for (const [writer, seq] of found.voids) this.#removals.voids.set(writer, seq)
-    this.#removals.restore(await this.#verified(found.entries, options))
+    this.#removals.restore(await this.#reader.verified(found.entries, options))
     for (const [commit, record] of found.epochs) this.#epochs.put(commit, record)
-    await this.#openRecords(this.#epochs.operations(), options)
+    await this.#learnEpochs(this.#epochs.operations(), options)
     this.#name = found.name
     this.#tenure = found.tenure
     this.#heads = found.heads
@@ -275,53 +269,6 @@ export class WorkspaceAccess implements LogAuthority {
   #rule(commit: AuthoredCommit, past: CausalPast, { operations }: Reading): Ruling {
     const exempt = operations.some(({ type }) => type === 'epoch' || type === 'identity')
     return this.#removals.rule(commit, past, exempt ? undefined : this.#epochs.readers(commit.epoch))
-  }
-
-  async #read(commit: AuthoredCommit): Promise<Reading> {
-    if (commit.operations.length === 0) return NOTHING
-    const known = this.#readings.get(commit)
-    if (known !== undefined) return known
-    if (commit.updates.length > 0) throw invalid('a commit carries updates or operations, not both')
-    const reading = await this.#decode(commit)
-    this.#readings.set(commit, reading)
-    return reading
-  }
-
-  async #decode(commit: AuthoredCommit): Promise<Reading> {
-    try {
-      const operations = decodeOperations(commit.operations)
-      for (const operation of operations) this.#checkGenesis(operation, commit)
-      const bytes = operations.flatMap((operation) =>
-        operation.type === 'identity' ? operation.entries : [],
-      )
-      return { operations, entries: await this.#verified(bytes), unknown: undefined }
-    } catch (error) {
-      if (isPeerfoldError(error, 'PROTOCOL_UNSUPPORTED')) return { ...NOTHING, unknown: error }
-      if (isPeerfoldError(error, 'CERTIFICATE_INVALID')) throw invalid('its identity entries are', error)
-      throw error
-    }
-  }
-
-  #checkGenesis(operation: Operation, commit: AuthoredCommit): void {
-    if (operation.type !== 'genesis') return
-    const { id, creator } = operation.genesis
-    if (id !== this.workspace || operation.owner !== creator || commit.user !== creator || commit.seq !== 1) {
-      throw invalid('its genesis is not the one of this workspace')
-    }
-  }
-
-  /** All of them, signatures checked, or none. @throws {PeerfoldError} `CERTIFICATE_INVALID`, `PROTOCOL_UNSUPPORTED` */
-  async #verified(bytes: readonly Uint8Array[], options?: AbortOptions): Promise<IdentityEntry[]> {
-    if (bytes.length === 0) return []
-    const { crypto } = this.#init
-    const { identity } = this.#removals
-    const ids = bytes.map((one) => toHex(sha256Now(one)))
-    const unknown = bytes.filter((_, i) => !identity.entries.has(ids[i] as string))
-    const { verified, refused } = await verifyEntries(crypto, identity.user, unknown, options)
-    if (refused[0] !== undefined) throw refused[0].error
-    const fresh = new Map(verified.map(({ entry }) => [entry.id, entry]))
-    const find = (id: string) => identity.entries.get(id) ?? fresh.get(id)
-    return [...new Set(ids)].map((id) => find(id) as IdentityEntry)
   }
 
   #keep(
@@ -357,7 +304,7 @@ export class WorkspaceAccess implements LogAuthority {
         const record = { operation, stands }
         this.#epochs.put(commit.id, record)
         batch.push(rows.epoch(commit.id, record))
-        await this.#openRecords([operation])
+        await this.#learnEpochs([operation])
       }
       if (operation.type === 'name' && stands) this.#rename(operation.name, commit, batch)
       if (operation.type === 'genesis' && stands) {
@@ -371,6 +318,13 @@ export class WorkspaceAccess implements LogAuthority {
     this.#events.emit('change')
   }
 
+  async #learnEpochs(operations: readonly EpochOperation[], options?: AbortOptions): Promise<void> {
+    const { workspace, device } = this
+    const { crypto, secrets } = this.#init
+    const init = { crypto, workspace, device, boxSecret: secrets.boxSecret, keyring: this.#keyring }
+    await learnEpochs(init, operations, options)
+  }
+
   #rename(name: string, { stamp, writer }: AuthoredCommit, batch: IndexBatch): void {
     const known = this.#name
     if (known !== undefined && (known.stamp > stamp || (known.stamp === stamp && known.writer >= writer)))
@@ -378,38 +332,4 @@ export class WorkspaceAccess implements LogAuthority {
     this.#name = { name, stamp, writer }
     batch.push(rows.name(this.#name))
   }
-
-  /**
-   * Takes out of epoch records what this device can open. A box that does not open or holds something else gives no key: which device it wrongs only that
-   * device can tell, so it is no reason to refuse the commit.
-   */
-  async #openRecords(operations: readonly EpochOperation[], options?: AbortOptions): Promise<void> {
-    for (let learned = true; learned; ) {
-      learned = false
-      for (const operation of operations) learned = (await this.#openRecord(operation, options)) || learned
-    }
-  }
-
-  async #openRecord(operation: EpochOperation, options?: AbortOptions): Promise<boolean> {
-    const { crypto, secrets } = this.#init
-    let learned = false
-    try {
-      if (this.#keyring.get(operation.id) === undefined) {
-        const opened = openEpochBox(this.workspace, operation, this.device, secrets.boxSecret)
-        learned = opened !== undefined && this.#keyring.learn(opened)
-      }
-      const epoch = this.#keyring.get(operation.id)
-      if (epoch !== undefined && operation.previous.some(({ id }) => this.#keyring.get(id) === undefined)) {
-        const previous = await openPrevious(crypto, this.workspace, operation, epoch, options)
-        for (const one of previous) learned = this.#keyring.learn(one) || learned
-      }
-    } catch (error) {
-      if (!isPeerfoldError(error, 'CERTIFICATE_INVALID')) throw error
-    }
-    return learned
-  }
-}
-
-function invalid(reason: string, cause?: unknown): PeerfoldError {
-  return new PeerfoldError('COMMIT_INVALID', `access operations: ${reason}`, { cause })
 }
