@@ -76,13 +76,20 @@ export function projectNames(
 
 /** A safe name that tells where it came from; the synced tree keeps the true one, so that it can always be given back. */
 function aliasFor(name: string, item: ItemId, taken: ReadonlySet<string>, rules: NameRules): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what must go
-  const safe = name.replace(/[/\\\0-\x1f\x7f<>:"|?*]/g, '_').replace(/[. ]+$/, '_')
-  for (let digits = 8; ; digits += 8) {
-    const tag = toHex(sha256Now(toUtf8(`${item}/${name}`))).slice(0, digits)
-    const alias = withSuffix(safe, `~${tag}`, rules.maxBytes)
+  const safe = harmless(name)
+  const tag = toHex(sha256Now(toUtf8(`${item}/${name}`)))
+  for (let digits = 8; digits < tag.length; digits += 8) {
+    const alias = withSuffix(safe, `~${tag.slice(0, digits)}`, rules.maxBytes)
     if (!taken.has(rules.fold(alias)) && rules.holds(alias)) return alias
   }
+  return `~${tag}`
+}
+
+/** What no system that is known refuses, but for its length. */
+function harmless(name: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what must go
+  const plain = name.replace(/[/\\\0-\x1f\x7f<>:"|?*]/g, '_').replace(/[. ]+$/, '_')
+  return RESERVED_NAMES.test(plain) ? `_${plain}` : plain
 }
 
 /** `report.txt` + ` (2)` → `report (2).txt`, shortened in the stem so that it fits. */
