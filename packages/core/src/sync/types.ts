@@ -1,8 +1,10 @@
 import type { DeviceCertificate } from '../access/types.js'
 import type { LogSummary, WorkspaceLog } from '../log/types.js'
 import type { AbortOptions } from '../ports/abort.js'
+import type { Clock } from '../ports/clock.js'
 import type { CommitId, DeviceId, UserId, WorkspaceHandle } from '../ports/ids.js'
-import type { PeerConnection, PeerId } from '../ports/network.js'
+import type { Network, PeerConnection, PeerId } from '../ports/network.js'
+import type { Random } from '../ports/random.js'
 
 /** What a session may know of this device and decide about others. The `peerfold` layer implements it over `access`. */
 export interface SyncAuthority {
@@ -91,4 +93,20 @@ export interface Sync {
   ): Promise<PeerId[]>
   on<E extends keyof SyncEvents>(event: E, listener: SyncEvents[E]): () => void
   close(): Promise<void>
+}
+
+export interface SyncInit {
+  network: Network
+  authority: SyncAuthority
+  clock: Clock
+  random: Random
+  /** Whether a session should be opened with that peer when it is connected: it is a device of ours. Others may still call us. */
+  wanted: (peer: PeerId) => boolean
+  /**
+   * What that peer may replicate from now on, before the peer itself learns that it was admitted; empty when its session is over. The blocks
+   * follow the same rule: `exchange.authorize` and `exchange.revoke`.
+   */
+  onAuthorized?: (peer: PeerId, handles: ReadonlySet<WorkspaceHandle>) => void
+  /** Where sessions put what peers say about ways to other devices. @default such hints are ignored and none are given */
+  addresses?: AddressBook
 }
