@@ -55,22 +55,41 @@ export async function findChromium({
   return own && isExecutable(own) ? own : undefined
 }
 
-/** Debian's package, where this process may install it. */
-function installFromDebian() {
-  if (process.platform !== 'linux' || process.getuid?.() !== 0) return
-  if (spawnSync('apt-get', ['--version'], { stdio: 'ignore' }).status !== 0) return
+/**
+ * Debian's package, where this process may install it.
+ *
+ * @param {{ env: Record<string, string | undefined>, platform: string, user: number | undefined }} on
+ */
+function installFromDebian({ env, platform, user }) {
+  if (platform !== 'linux' || user !== 0) return
+  /** @param {string[]} args */
+  const aptGet = (...args) =>
+    spawnSync('apt-get', args, {
+      stdio: ['ignore', 'ignore', 'inherit'],
+      env: { ...env, DEBIAN_FRONTEND: 'noninteractive' },
+    })
+  if (aptGet('--version').status !== 0) return
   console.log('installing chromium…')
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-  spawnSync('apt-get', ['update', '-qq'], { stdio: 'ignore', env })
-  spawnSync('apt-get', ['install', '-y', '-qq', 'chromium'], { stdio: ['ignore', 'ignore', 'inherit'], env })
+  aptGet('update', '-qq')
+  aptGet('install', '-y', '-qq', 'chromium')
 }
 
-/** A Chromium, installed when that is possible; throws with advice when there is none. */
-export async function needChromium() {
-  const found = await findChromium()
+/**
+ * A Chromium, installed when that is possible; throws with advice when there is none.
+ *
+ * @param {Parameters<typeof findChromium>[0] & { platform?: string, user?: number }} [init]
+ * @returns {Promise<string>}
+ */
+export async function needChromium({
+  env = process.env,
+  platform = process.platform,
+  user = process.getuid?.(),
+  ...where
+} = {}) {
+  const found = await findChromium({ env, ...where })
   if (found) return found
-  installFromDebian()
-  const installed = await findChromium()
+  installFromDebian({ env, platform, user })
+  const installed = await findChromium({ env, ...where })
   if (installed) return installed
   throw new Error(ADVICE)
 }
