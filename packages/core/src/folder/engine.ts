@@ -28,6 +28,8 @@ export interface EngineInit {
   checkMarker(): Promise<void>
   /** Something became ready: run a round. */
   wake(): void
+  /** Other paths are ignored from now on. */
+  onRules(): void
 }
 
 /** What one round came to. */
@@ -131,7 +133,10 @@ export class FolderEngine {
   async #refreshRules(): Promise<void> {
     const { ignore, clock, signal } = this.folder
     const { changed, due } = await ignore.refresh(clock.monotonic(), { signal })
-    if (changed) this.markDirty('all')
+    if (changed) {
+      this.markDirty('all')
+      this.init.onRules()
+    }
     this.#rulesDue = due
   }
 

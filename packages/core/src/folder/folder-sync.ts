@@ -8,6 +8,7 @@ import { parentPath } from './disk-tree.js'
 import type { FolderEngine, Round } from './engine.js'
 import { type Explanation, explain } from './explain.js'
 import { describeFailure } from './guard.js'
+import { STATE_DIRECTORY } from './names.js'
 import type { Plan } from './plan.js'
 import type { FolderActivity, FolderPlan, FolderStatus, FolderSync, TrashedFile } from './types.js'
 
@@ -57,10 +58,11 @@ export class FolderLoop implements FolderSync {
   #paused = false
   #prepared = false
   #watched = false
+  /** Ends the present watch, and begins another. */
+  #watching = new AbortController()
   #failures = 0
   #restless = 0
   #nextScan = 0
-  #braked: Plan | undefined
   #wakeUp: (() => void) | undefined
   #woken = false
   #statusSaidAt = 0
@@ -68,6 +70,7 @@ export class FolderLoop implements FolderSync {
   #behind = false
   #idle: Promise<void> = Promise.resolve()
   #running: Promise<unknown> | undefined
+  #watching: Promise<void> | undefined
   #closing: Promise<void> | undefined
 
   constructor(init: FolderLoopInit) {
@@ -78,10 +81,13 @@ export class FolderLoop implements FolderSync {
     return this.#init.folder.directory
   }
 
-  /** @internal */
-  start(prepared: boolean): void {
+  /** @internal A folder that starts paused is watched from its first `resume` on. */
+  start(prepared: boolean, paused = false): void {
     this.#prepared = prepared
-    this.#running = Promise.all([this.#run(), this.#watch()])
+    this.#paused = paused
+    if (paused) this.#state = 'paused'
+    else this.#watching = this.#watch()
+    this.#running = this.#run()
   }
 
   /** @internal Something became ready. */
@@ -95,6 +101,11 @@ export class FolderLoop implements FolderSync {
     this.#behind = true
     if (this.#state === 'synced') this.#say('syncing')
     this.wake()
+  }
+
+  /** @internal Other directories are ignored from now on. */
+  watchAnew(): void {
+    this.#watching.abort()
   }
 
   /** @internal */
@@ -128,6 +139,7 @@ export class FolderLoop implements FolderSync {
   settled(options: AbortOptions = {}): Promise<void> {
     if (this.#closing !== undefined) return Promise.reject(closed())
     if (options.signal?.aborted) return Promise.reject(options.signal.reason)
+    if (this.#paused) return Promise.reject(paused())
     return new Promise((resolve, reject) => {
       const end = () => {
         this.#barriers.delete(barrier)
@@ -153,24 +165,28 @@ export class FolderLoop implements FolderSync {
 
   async pause(): Promise<void> {
     this.#paused = true
+    for (const barrier of [...this.#barriers]) barrier.reject(paused())
     this.wake()
     await this.#idle
     if (this.#closing === undefined) this.#say('paused')
   }
 
   async resume(): Promise<void> {
-    if (!this.#paused) return
+    if (!this.#paused || this.#closing !== undefined) return
     this.#paused = false
+    this.#watching ??= this.#watch()
     this.#init.engine.markDirty('all')
     this.#say('syncing')
     this.wake()
   }
 
   plan(options: AbortOptions = {}): Promise<FolderPlan> {
+    const { engine } = this.#init
     return this.#between(async () => {
-      const plan = await this.#init.engine.preview()
+      engine.markDirty('all')
+      const plan = await engine.preview()
       const { publish, apply, removals } = plan
-      return { publish, apply, removals, braked: this.#init.engine.isBraked(plan) }
+      return { publish, apply, removals, braked: engine.isBraked(plan) }
     }, options)
   }
 
@@ -206,13 +222,15 @@ export class FolderLoop implements FolderSync {
     return raceSignal(task.done, signal)
   }
 
-  async acceptPlan(): Promise<void> {
-    if (this.#braked === undefined) return
-    this.#init.engine.accept(this.#braked)
-    this.#braked = undefined
-    this.#init.engine.markDirty('all')
-    this.#say('syncing')
-    this.wake()
+  acceptPlan(options: AbortOptions = {}): Promise<void> {
+    const { engine } = this.#init
+    return this.#between(async () => {
+      const plan = await engine.preview()
+      if (!engine.isBraked(plan)) return
+      engine.accept(plan)
+      engine.markDirty('all')
+      if (!this.#paused) this.#say('syncing')
+    }, options)
   }
 
   close(): Promise<void> {
@@ -226,7 +244,7 @@ export class FolderLoop implements FolderSync {
     for (const barrier of [...this.#barriers]) barrier.reject(closed())
     for (const task of this.#tasks.splice(0)) task.reject(closed())
     await this.#init.engine.fetcher.close()
-    await this.#running
+    await Promise.all([this.#running, this.#watching])
     await this.#init.end()
   }
 
@@ -312,7 +330,6 @@ export class FolderLoop implements FolderSync {
   }
 
   #brake(plan: Plan): undefined {
-    this.#braked = plan
     const error = new PeerfoldError('BRAKE', `${plan.removals} items would be removed`)
     this.#error = { code: error.code, message: error.message }
     this.#rejectBarriers(error)
@@ -356,33 +373,47 @@ export class FolderLoop implements FolderSync {
   }
 
   async #watch(): Promise<void> {
-    const { folder, watcher, engine } = this.#init
-    const { signal } = folder
+    const { folder } = this.#init
+    const { signal, clock } = folder
     while (!signal.aborted) {
-      try {
-        const onReady = () => {
-          this.#watched = true
-          folder.issues.clear('')
-          engine.markDirty('all')
-          this.wake()
-        }
-        for await (const hint of watcher.watch(folder.directory, { signal, onReady })) {
-          engine.markDirty(hint.type === 'overflow' ? 'all' : hint.directory)
-          this.wake()
-        }
-      } catch (error) {
-        if (signal.aborted) return
-        const { message } = describeFailure(error) ?? { message: String(error) }
+      this.#watching = new AbortController()
+      const ended = await this.#watchOnce(AbortSignal.any([signal, this.#watching.signal]))
+      if (signal.aborted) return
+      // Whatever happens until the next watch is in force is found by the scan that its readiness asks for.
+      if (this.#watching.signal.aborted) continue
+      this.#watched = false
+      if (ended !== undefined)
         folder.issues.add(
           '',
           'IO_FAILED',
-          `changes can't be watched, the folder is scanned every minute: ${message}`,
+          `changes can't be watched, the folder is scanned every minute: ${ended}`,
         )
-      }
-      this.#watched = false
-      this.#nextScan = Math.min(this.#nextScan, folder.clock.monotonic() + UNWATCHED_RESCAN_MS)
-      await folder.clock.sleep(REWATCH_MS, { signal }).catch(() => undefined)
+      this.#nextScan = Math.min(this.#nextScan, clock.monotonic() + UNWATCHED_RESCAN_MS)
+      await clock.sleep(REWATCH_MS, { signal }).catch(() => undefined)
     }
+  }
+
+  /** @returns why it ended, if it failed */
+  async #watchOnce(signal: AbortSignal): Promise<string | undefined> {
+    const { folder, watcher, engine } = this.#init
+    const onReady = () => {
+      this.#watched = true
+      folder.issues.clear('')
+      engine.markDirty('all')
+      this.wake()
+    }
+    const { rules } = folder.ignore
+    const skips = (directory: string) =>
+      directory.startsWith(`${STATE_DIRECTORY}/`) || rules.find(directory, 'folder') !== undefined
+    try {
+      for await (const hint of watcher.watch(folder.directory, { signal, onReady, skips })) {
+        engine.markDirty(hint.type === 'overflow' ? 'all' : hint.directory)
+        this.wake()
+      }
+    } catch (error) {
+      if (!signal.aborted) return describeFailure(error)?.message ?? String(error)
+    }
+    return undefined
   }
 
   #count(plan: Plan): void {
@@ -447,6 +478,10 @@ class Task<T> {
       this.reject(error)
     }
   }
+}
+
+function paused(): PeerfoldError {
+  return new PeerfoldError('FOLDER_PAUSED', 'the folder is paused')
 }
 
 function closed(): PeerfoldError {

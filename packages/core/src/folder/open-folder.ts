@@ -1,4 +1,4 @@
-import { FileSystemError, PeerfoldError } from '../errors.js'
+import { FileSystemError, isPeerfoldError, PeerfoldError } from '../errors.js'
 import type { AbortOptions } from '../ports/abort.js'
 import type { Clock } from '../ports/clock.js'
 import type { FileStat, FileSystem } from '../ports/file-system.js'
@@ -44,6 +44,8 @@ export interface OpenFolderInit {
   trash?: Partial<TrashLimits>
   /** How long to wait for files to rest. */
   patience?: Partial<PatienceInit>
+  /** Look only, until `resume`. @default false */
+  paused?: boolean
 }
 
 /**
@@ -62,7 +64,7 @@ export interface OpenFolderInit {
 export async function openFolder(init: OpenFolderInit, options: AbortOptions = {}): Promise<FolderSync> {
   try {
     const opened = await assemble(init, options)
-    opened.loop.start(await isThere(opened))
+    opened.loop.start(await isThere(opened), init.paused)
     return opened.loop
   } catch (error) {
     await init.journal.close()
@@ -119,11 +121,13 @@ export async function assemble(init: OpenFolderInit, options: AbortOptions = {})
     trash: { ...TRASH_LIMITS, ...init.trash },
     checkMarker: () => guard.check(),
     wake: () => loop.wake(),
+    onRules: () => loop.watchAnew(),
   })
   const prepare = async () => {
     await guard.prepare()
     folder.traits = await probeDisk(files, paths.tmp, random)
     merged.useNames(folder.traits.names)
+    await loadRules(folder)
     await recover(folder, paths)
     await engine.checkTrash()
   }
@@ -141,6 +145,15 @@ export async function assemble(init: OpenFolderInit, options: AbortOptions = {})
   })
   stop.signal.addEventListener('abort', unsubscribe)
   return { loop, engine, prepare }
+}
+
+/** Before the first watch is set up. Rules that can't be read are reported by the rounds, which do nothing then. */
+async function loadRules({ ignore, clock, signal }: FolderContext): Promise<void> {
+  try {
+    await ignore.refresh(clock.monotonic(), { signal })
+  } catch (error) {
+    if (!isPeerfoldError(error, 'IGNORE_UNREADABLE')) throw error
+  }
 }
 
 function emptyDisk(): FolderContext['disk'] {

@@ -86,15 +86,18 @@ export interface FolderSync {
   on(event: 'activity', listener: (activity: FolderActivity) => void): () => void
   /**
    * A barrier: everything on disk before the call has been scanned and committed, and everything merged before the call
-   * that can be applied has been. Resolves with the heads it stands for.
+   * that can be applied has been.
+   *
+   * @throws {PeerfoldError} `FOLDER_PAUSED`; what keeps the folder from being synced
    */
   settled(options?: AbortOptions): Promise<void>
+  /** Nothing is read, published or applied until `resume`, or until the folder is opened again. Resolves when the present round has ended. */
   pause(): Promise<void>
   resume(): Promise<void>
   /** What the next round would do, also while paused. Looks at the disk; changes nothing on either side. */
   plan(options?: AbortOptions): Promise<FolderPlan>
-  /** Lets the plan go ahead that was stopped with `BRAKE` because it removes much. */
-  acceptPlan(): Promise<void>
+  /** Lets the present plan go ahead though it removes much; one that removes more later is stopped with `BRAKE` again. */
+  acceptPlan(options?: AbortOptions): Promise<void>
   /** Why a path (relative to the folder, `/`-separated) is or is not in sync. */
   explain(path: string, options?: AbortOptions): Promise<Explanation>
   /** What was removed or replaced in this folder and is still kept, newest first. */

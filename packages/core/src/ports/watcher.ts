@@ -7,7 +7,14 @@ export type WatchHint =
   /** Events were lost: everything may have changed. */
   | { type: 'overflow' }
 
+export interface WatchOptions extends AbortOptions {
+  /** Called once watching is in force for the tree as it was at the call. */
+  onReady?: () => void
+  /** Directories that need not be watched, nor anything below them: of those it may say nothing. */
+  skips?: (directory: string) => boolean
+}
+
 export interface Watcher {
-  /** Yields hints until aborted. Resolves its first `next()` only once watching is in force for the tree as it was at the call. */
-  watch(root: string, options?: AbortOptions & { onReady?: () => void }): AsyncIterable<WatchHint>
+  /** Yields hints until aborted. */
+  watch(root: string, options?: WatchOptions): AsyncIterable<WatchHint>
 }

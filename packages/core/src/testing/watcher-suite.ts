@@ -1,5 +1,5 @@
 import { systemClock } from '../platform/system-clock.js'
-import type { Watcher, WatchHint } from '../ports/watcher.js'
+import type { Watcher, WatchHint, WatchOptions } from '../ports/watcher.js'
 import { assertTrue, fail } from './assert.js'
 import type { SuiteRunner } from './runner.js'
 
@@ -121,19 +121,20 @@ export function watcherSuite({ describe, test }: SuiteRunner, open: () => Promis
       })
     })
 
-    test('says nothing of its own state directory', async () => {
+    test('says nothing of directories that it is told to skip', async () => {
       await watching(
         open,
         async (at, seen) => {
-          await at.write('.peerfold/tmp/x', 'own')
+          await at.write('skipped/deep/deeper/x', 'unseen')
           await at.write('other', 'y')
           await seen.covers('')
           assertTrue(
-            ![...seen.directories].some((path) => path.startsWith('.peerfold')),
-            'own state is no news',
+            ![...seen.directories].some((path) => path.startsWith('skipped/deep')),
+            'what is skipped is no news',
           )
         },
-        (at) => at.mkdir('.peerfold/tmp'),
+        (at) => at.mkdir('skipped/deep/deeper'),
+        { skips: (directory) => directory === 'skipped/deep' },
       )
     })
 
@@ -193,6 +194,7 @@ async function watching(
   open: () => Promise<WatcherFixture>,
   body: (at: WatcherFixture, seen: Seen) => Promise<void>,
   before: (at: WatcherFixture) => Promise<void> = async () => {},
+  options: Pick<WatchOptions, 'skips'> = {},
 ): Promise<void> {
   const at = await open()
   const stop = new AbortController()
@@ -200,7 +202,11 @@ async function watching(
   try {
     await before(at)
     let ready = false
-    const hints = at.watcher.watch(at.root, { signal: stop.signal, onReady: () => (ready = true) })
+    const hints = at.watcher.watch(at.root, {
+      ...options,
+      signal: stop.signal,
+      onReady: () => (ready = true),
+    })
     const consumed = consume(hints, (hint) => seen.add(hint)).catch((error: unknown) => {
       if (!stop.signal.aborted) throw error
     })

@@ -28,7 +28,7 @@ export function createDirectoryWatcher(init: DirectoryWatcherInit = {}): Watcher
   return {
     async *watch(root, options) {
       const queue = new HintQueue(options?.signal)
-      const tree = new WatchedTree(root, watch, overflowAt, queue)
+      const tree = new WatchedTree(root, watch, overflowAt, queue, options?.skips ?? (() => false))
       try {
         options?.signal?.throwIfAborted()
         await tree.addRoot()
@@ -59,9 +59,6 @@ interface Watched {
   children: Set<string>
 }
 
-/** Peerfold's own directory, in the root. */
-const HIDDEN = '.peerfold'
-
 class WatchedTree {
   readonly #watched = new Map<string, Watched>()
   /** Names that came, went or were replaced, by directory, to be looked at. */
@@ -75,6 +72,7 @@ class WatchedTree {
     private readonly watch: WatchDirectory,
     private readonly overflowAt: number,
     private readonly queue: HintQueue,
+    private readonly skips: (directory: string) => boolean,
   ) {}
 
   async addRoot(): Promise<void> {
@@ -94,6 +92,7 @@ class WatchedTree {
   async #add(path: string, stat: BigIntStats, tell: boolean): Promise<void> {
     if (this.#closed) return
     this.#remove(path)
+    if (this.skips(path)) return
     const watcher = this.#start(path)
     if (watcher === undefined) return
     this.#watched.set(path, { ino: stat.ino, watcher, children: new Set() })
@@ -116,12 +115,11 @@ class WatchedTree {
 
   async #folders(path: string): Promise<string[]> {
     const entries = await fs.readdir(join(this.root, path), { withFileTypes: true }).catch(() => [])
-    const folders = entries.filter((entry) => entry.isDirectory())
-    return folders.map((entry) => entry.name).filter((name) => path !== '' || name !== HIDDEN)
+    return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name)
   }
 
   #onEvent(path: string, event: string, name: string | null): void {
-    if (this.#closed || (path === '' && name === HIDDEN)) return
+    if (this.#closed) return
     this.#countBurst()
     this.queue.push({ type: 'dirty', directory: path })
     if (name === null) this.queue.push({ type: 'overflow' })

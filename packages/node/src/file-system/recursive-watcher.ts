@@ -11,7 +11,7 @@ export function createRecursiveWatcher(): Watcher {
       const watcher = watch(root, { recursive: true, persistent: false }, (_event, name) => {
         if (name === null) return queue.push({ type: 'overflow' })
         const parts = name.split(/[/\\]/)
-        if (parts[0] === '.peerfold') return
+        if (isSkipped(parts, options?.skips)) return
         queue.push({ type: 'dirty', directory: parts.slice(0, -1).join('/') })
         // A directory that came, moved or was replaced is named itself, and not what it holds.
         queue.push({ type: 'dirty', directory: parts.join('/') })
@@ -27,4 +27,10 @@ export function createRecursiveWatcher(): Watcher {
       }
     },
   }
+}
+
+/** Whether an entry lies in a directory that is skipped, at any depth. */
+function isSkipped(names: readonly string[], skips: ((directory: string) => boolean) | undefined): boolean {
+  if (skips === undefined) return false
+  return names.slice(1).some((_, i) => skips(names.slice(0, i + 1).join('/')))
 }

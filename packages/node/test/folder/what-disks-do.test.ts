@@ -171,3 +171,48 @@ describe('a folder on the real disk', () => {
     })
   })
 })
+
+describe('ignore rules on the real disk', () => {
+  test("hold from when they are saved, for the device's own file as well, and what they hide is not watched", async () => {
+    await using here = await realFolder()
+    await fs.writeFile(here.path('.peerfoldignore'), 'out/\n')
+    await fs.mkdir(here.path('out', 'deep'), { recursive: true })
+    await fs.writeFile(here.path('out', 'deep', 'a.o'), '1')
+    await fs.writeFile(here.path('a.c'), '2')
+    await here.settled()
+    const names = async () => (await here.workspace.tree.lookup(['out'])) === undefined
+    expect(await names()).toBe(true)
+    await fs.writeFile(here.path('.peerfold', 'ignore'), '!out/\n')
+    await eventually(async () => expect(await names()).toBe(false))
+    await fs.writeFile(here.path('out', 'deep', 'b.o'), '3')
+    await eventually(async () =>
+      expect(await here.workspace.tree.lookup(['out', 'deep', 'b.o'])).toBeDefined(),
+    )
+  })
+
+  test('why a path is not synced, what would happen, and the trash, while it runs and while it is paused', async () => {
+    await using here = await realFolder()
+    await fs.writeFile(here.path('.peerfoldignore'), '*.o\n')
+    await fs.writeFile(here.path('a.o'), '1')
+    await fs.writeFile(here.path('a.c'), '2')
+    await here.settled()
+    expect(await here.sync.explain('a.o')).toMatchObject({
+      ignoredBy: { source: '.peerfoldignore', line: 1, pattern: '*.o' },
+    })
+    await here.sync.pause()
+    await fs.writeFile(here.path('b.c'), '3')
+    const { publish, braked } = await here.sync.plan()
+    expect({ publish, braked }).toMatchObject({ publish: [{ do: 'create', path: 'b.c' }], braked: false })
+    expect(await here.workspace.tree.lookup(['b.c'])).toBeUndefined()
+    await here.workspace.transact(async (tx) => tx.remove((await tx.lookup(['a.c']))!.item))
+    await here.sync.resume()
+    await here.settled()
+    const [removed] = here.sync.trash()
+    expect(removed).toMatchObject({ path: 'a.c', size: 1 })
+    expect(await here.sync.restoreTrash(removed!.name)).toBe('a.c')
+    await here.settled()
+    expect(await fs.readFile(here.path('a.c'), 'utf8')).toBe('2')
+    expect(await here.workspace.tree.lookup(['a.c'])).toBeDefined()
+    await expect(here.sync.restoreTrash('nothing')).rejects.toMatchObject({ code: 'NOT_FOUND' })
+  })
+})
