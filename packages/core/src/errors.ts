@@ -129,6 +129,7 @@ const CODES = {
   },
   FOLDER_NESTED: { retryable: false, hint: 'A synced folder can lie neither inside another nor around it.' },
   FOLDER_IN_USE: { retryable: false, hint: 'The folder belongs to another workspace already.' },
+  FOLDER_PAUSED: { retryable: false, hint: '`peerfold resume` lets it go on.' },
   FILE_BUSY: { retryable: true, hint: 'The file is being written to; it is synced when it rests.' },
   FILE_UNSUPPORTED: { retryable: false, hint: 'Only files, folders and symbolic links are synced.' },
   IGNORE_UNREADABLE: {
