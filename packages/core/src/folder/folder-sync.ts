@@ -59,7 +59,7 @@ export class FolderLoop implements FolderSync {
   #prepared = false
   #watched = false
   /** Ends the present watch, and begins another. */
-  #watching = new AbortController()
+  #watchEnd = new AbortController()
   #failures = 0
   #restless = 0
   #nextScan = 0
@@ -105,7 +105,7 @@ export class FolderLoop implements FolderSync {
 
   /** @internal Other directories are ignored from now on. */
   watchAnew(): void {
-    this.#watching.abort()
+    this.#watchEnd.abort()
   }
 
   /** @internal */
@@ -376,11 +376,11 @@ export class FolderLoop implements FolderSync {
     const { folder } = this.#init
     const { signal, clock } = folder
     while (!signal.aborted) {
-      this.#watching = new AbortController()
-      const ended = await this.#watchOnce(AbortSignal.any([signal, this.#watching.signal]))
+      this.#watchEnd = new AbortController()
+      const ended = await this.#watchOnce(AbortSignal.any([signal, this.#watchEnd.signal]))
       if (signal.aborted) return
       // Whatever happens until the next watch is in force is found by the scan that its readiness asks for.
-      if (this.#watching.signal.aborted) continue
+      if (this.#watchEnd.signal.aborted) continue
       this.#watched = false
       if (ended !== undefined)
         folder.issues.add(
