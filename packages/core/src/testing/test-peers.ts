@@ -150,6 +150,8 @@ export interface TestPeersInit {
   seed?: number
   /** @default the system's */
   clock?: Clock
+  /** Of each device that is opened. @default WebCrypto */
+  crypto?: () => Crypto
 }
 
 /**
@@ -167,13 +169,20 @@ export interface TestPeersInit {
  */
 export async function createTestPeers(
   count: number,
-  { seed = 1, clock = systemClock }: TestPeersInit = {},
+  { seed = 1, clock = systemClock, crypto = createWebCrypto }: TestPeersInit = {},
 ): Promise<TestPeers> {
   const random = createSeededRandom(seed)
   const hub = createMemoryHub({ clock })
   const homes = Array.from({ length: count }, () => new MemoryHome(random))
   const open = (index: number) =>
-    openTestDevice({ hub, home: homes[index] as MemoryHome, clock, random, name: `device ${index + 1}` })
+    openTestDevice({
+      hub,
+      home: homes[index] as MemoryHome,
+      clock,
+      random,
+      crypto: crypto(),
+      name: `device ${index + 1}`,
+    })
   const devices: Peerfold[] = []
   const add = async (): Promise<Peerfold> => {
     if (homes.length === devices.length) homes.push(new MemoryHome(random))
@@ -213,11 +222,12 @@ interface TestDeviceInit {
   home: MemoryHome
   clock: Clock
   random: Random
+  crypto: Crypto
   name: string
 }
 
-async function openTestDevice({ hub, home, clock, random, name }: TestDeviceInit): Promise<Peerfold> {
-  const crypto: Crypto = createWebCrypto()
+async function openTestDevice(init: TestDeviceInit): Promise<Peerfold> {
+  const { hub, home, clock, random, crypto, name } = init
   const network = async ({ peerSeed }: { peerSeed: Uint8Array }) =>
     createMemoryNetwork(hub, peerIdOfKey(crypto.publicKey(peerSeed)))
   return await createPeerfold({ home, crypto, clock, random, network }, { name })
