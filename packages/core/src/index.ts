@@ -1,6 +1,6 @@
 export type * from './api.js'
 export * from './errors.js'
-export type { Explanation } from './folder/explain.js'
+export type { Explanation, PlannedAction } from './folder/explain.js'
 export type { IgnoreRule } from './folder/ignore.js'
 export type { ApplyAction, PublishAction } from './folder/plan.js'
 export type {

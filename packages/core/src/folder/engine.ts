@@ -4,6 +4,7 @@ import { applyStructure } from './apply-structure.js'
 import { capture, putBack } from './capture.js'
 import { absolute, diskAt, type FolderContext } from './context.js'
 import { type DiskNode, parentPath } from './disk-tree.js'
+import type { PlannedAction } from './explain.js'
 import { Fetcher } from './fetcher.js'
 import { inodeKey, isRacy } from './fingerprint.js'
 import { describeFailure } from './guard.js'
@@ -18,6 +19,7 @@ import { scan } from './scanner.js'
 import { isGone, readStable } from './stable-read.js'
 import type { StatePaths } from './state-directory.js'
 import { expired, lateWrites, removeQuietly, type TrashLimits } from './trash.js'
+import { listWaits, type Wait } from './waits.js'
 
 export interface EngineInit {
   folder: FolderContext
@@ -128,6 +130,18 @@ export class FolderEngine {
     await this.#scan()
     await this.init.checkMarker()
     return this.#plan()
+  }
+
+  /** What actions of a plan wait for, before they can be done. */
+  async waits(plan: Plan, actions: PlannedAction[]): Promise<Wait[]> {
+    const { clock, signal } = this.folder
+    const [now, wall] = [clock.monotonic(), clock.now()]
+    const holdups = {
+      rulesDue: this.#awaitRules(plan, now),
+      due: (action: PublishAction) => this.#dueOf(action, now, wall),
+      since: (path: string) => this.#patience.pendingSince(path),
+    }
+    return await listWaits(this.folder, this.fetcher, holdups, actions, { signal })
   }
 
   async #refreshRules(): Promise<void> {

@@ -5,6 +5,7 @@ import { type Fingerprint, mtimeOf } from './fingerprint.js'
 import type { IgnoreRule } from './ignore.js'
 import type { ApplyAction, Plan, PublishAction } from './plan.js'
 import type { FolderIssue } from './types.js'
+import type { Wait } from './waits.js'
 
 /** What one of the three trees holds at a path. */
 export interface Side {
@@ -16,6 +17,11 @@ export interface Side {
   /** Its true path in the workspace, where this disk can't hold one of the names. */
   path?: string
 }
+
+/** One thing that the next round would do. */
+export type PlannedAction =
+  | ({ direction: 'publish' } & PublishAction)
+  | ({ direction: 'apply' } & ApplyAction)
 
 /** Everything that is known of one path of a synced folder, and why it is or is not in sync. */
 export interface Explanation {
@@ -31,21 +37,21 @@ export interface Explanation {
   /** How many versions compete. */
   versions: number
   /** What the next round would do, at this path or below it. */
-  actions: Array<{ direction: 'publish' | 'apply' } & (PublishAction | ApplyAction)>
-  /** Content that has to come from another device first. */
-  awaitsContent: boolean
+  actions: PlannedAction[]
+  /** What those wait for. At most 20. */
+  waits: Wait[]
   issues: FolderIssue[]
 }
 
 /**
- * @param plan what the next round would do
- * @param awaiting paths whose content is on its way
+ * @param actions what the next round would do there
+ * @param waits what they wait for
  */
 export function explain(
   folder: Pick<FolderContext, 'disk' | 'synced' | 'merged' | 'ignore' | 'issues'>,
-  plan: Plan,
-  awaiting: ReadonlyArray<{ path: string }>,
   path: string,
+  actions: PlannedAction[],
+  waits: Wait[],
 ): Explanation {
   const [disk, synced, merged] = [onDisk(folder, path), lastSynced(folder, path), inWorkspace(folder, path)]
   const kind = disk?.kind ?? merged?.side.kind ?? opaqueKind(folder, path)
@@ -57,8 +63,8 @@ export function explain(
     ...(synced && { synced }),
     ...(merged && { merged: merged.side }),
     versions: merged?.versions ?? 0,
-    actions: actionsAt(plan, path),
-    awaitsContent: awaiting.some((wanted) => isWithin(wanted.path, path)),
+    actions,
+    waits,
     issues: folder.issues.list().filter((issue) => isWithin(issue.path, path)),
   }
 }
@@ -99,7 +105,8 @@ function opaqueKind({ disk }: Pick<FolderContext, 'disk'>, path: string): ItemKi
   return listing?.opaque.get(baseName(path))?.kind ?? 'file'
 }
 
-function actionsAt(plan: Plan, path: string): Explanation['actions'] {
+/** What a plan does at a path or below it. */
+export function actionsAt(plan: Plan, path: string): PlannedAction[] {
   const concerns = (action: PublishAction | ApplyAction) =>
     isWithin(action.path, path) || (action.do === 'move' && isWithin(action.from, path))
   return [

@@ -23,6 +23,8 @@ type State = 'checking' | 'waiting' | 'fetching' | 'ready'
 interface Job {
   wanted: Wanted
   state: State
+  /** Wall time, milliseconds. */
+  since: number
   attempts: number
   notBefore: number
 }
@@ -53,8 +55,9 @@ export class Fetcher {
       const key = keyOf(want.content)
       keys.add(key)
       const job = this.#jobs.get(key)
+      const since = this.init.clock.now()
       if (job === undefined)
-        this.#jobs.set(key, { wanted: want, state: 'checking', attempts: 0, notBefore: 0 })
+        this.#jobs.set(key, { wanted: want, state: 'checking', since, attempts: 0, notBefore: 0 })
       else job.wanted = want
     }
     for (const key of [...this.#jobs.keys()]) if (!keys.has(key)) this.#jobs.delete(key)
@@ -66,6 +69,11 @@ export class Fetcher {
 
   isReady(content: ContentRef): boolean {
     return this.#jobs.get(keyOf(content))?.state === 'ready'
+  }
+
+  /** Since when (milliseconds since 1970) it is wanted. */
+  since(content: ContentRef): number | undefined {
+    return this.#jobs.get(keyOf(content))?.since
   }
 
   /** It was thought to be here and is not. */

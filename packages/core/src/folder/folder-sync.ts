@@ -6,7 +6,7 @@ import type { Watcher } from '../ports/watcher.js'
 import type { FolderContext } from './context.js'
 import { parentPath } from './disk-tree.js'
 import type { FolderEngine, Round } from './engine.js'
-import { type Explanation, explain } from './explain.js'
+import { actionsAt, type Explanation, explain } from './explain.js'
 import { describeFailure } from './guard.js'
 import { STATE_DIRECTORY } from './names.js'
 import type { Plan } from './plan.js'
@@ -194,7 +194,9 @@ export class FolderLoop implements FolderSync {
     const { engine, folder } = this.#init
     return this.#between(async () => {
       engine.markDirty(parentPath(path))
-      return explain(folder, await engine.preview(), engine.fetcher.awaiting(), path)
+      const plan = await engine.preview()
+      const actions = actionsAt(plan, path)
+      return explain(folder, path, actions, await engine.waits(plan, actions))
     }, options)
   }
 

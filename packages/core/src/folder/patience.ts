@@ -58,6 +58,11 @@ export class Patience {
     return Math.max(failed, Math.min(due, since + AT_LEAST_EVERY_MS))
   }
 
+  /** Since when (monotonic milliseconds) a changed file waits to be read. */
+  pendingSince(path: string): number | undefined {
+    return this.#pendingSince.get(path)
+  }
+
   published(path: string, monotonic: number): void {
     const recent = this.#published.get(path)
     const again = recent !== undefined && monotonic - recent.at < RECENT_MS + recent.rest

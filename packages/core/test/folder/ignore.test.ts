@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { explain } from '../../src/folder/explain.js'
+import { actionsAt, explain } from '../../src/folder/explain.js'
 import { IgnoreRules } from '../../src/folder/ignore.js'
 import { type Bench, bench, ROOT } from './harness.js'
 
@@ -243,7 +243,8 @@ describe('why', () => {
   const why = async (b: Bench, path: string) => {
     b.engine.markDirty('all')
     const plan = await b.engine.preview()
-    return explain(b.engine.folder, plan, b.engine.fetcher.awaiting(), path)
+    const actions = actionsAt(plan, path)
+    return explain(b.engine.folder, path, actions, await b.engine.waits(plan, actions))
   }
 
   test('which rule', async () => {
@@ -285,7 +286,7 @@ describe('why', () => {
       path: 'nothing/here',
       versions: 0,
       actions: [],
-      awaitsContent: false,
+      waits: [],
       issues: [],
     })
   })
@@ -294,7 +295,9 @@ describe('why', () => {
     const b = await bench({ everythingHere: false, onFetch: () => new Promise(() => {}) })
     await b.remote('a', '1')
     for (let i = 0; i < 5; i++) await b.round()
-    expect(await why(b, 'a')).toMatchObject({ awaitsContent: true })
+    expect((await why(b, 'a')).waits).toEqual([
+      { path: 'a', for: 'content', from: 'a', since: expect.any(Number) },
+    ])
   })
 
   test('a true name that this disk does not hold', async () => {
