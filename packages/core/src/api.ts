@@ -49,7 +49,7 @@ export interface WorkspaceStatus {
   copies: { min: number }
   /** Files of which something is not here, and that no connected device gives; the device that wrote it, and when that was seen last. At most 100. */
   waitingFor: Array<{ path: string; device: string | undefined; lastSeen: string | undefined }>
-  /** Present when `state` is `error` or `paused`. */
+  /** Present when `state` is `error`, or `paused` by the brake rather than by a person. */
   error?: { code: string; message: string; hint: string }
   issues: Array<{ path: string; code: string; message: string }>
 }
@@ -127,10 +127,17 @@ export interface Peerfold extends AsyncDisposable {
     ): Promise<{ workspace: Workspace; folder: FolderSync }>
     /** Throws what `add` would throw. */
     check(directory: string, options?: AbortOptions): Promise<void>
-    list(): Array<{ workspace: WorkspaceId; directory: string }>
-    /** Starts to sync every bound directory. One that cannot be synced now says so in `status`. Idempotent. */
-    start(options?: AbortOptions): Promise<void>
+    list(): Array<{ workspace: WorkspaceId; directory: string; paused: boolean }>
+    /**
+     * Starts to sync every bound directory that is not paused. One that cannot be synced now says so in `status`. Idempotent.
+     * @param options.paused open them for looking only: nothing is synced until `resume`. @default false
+     */
+    start(options?: AbortOptions & { paused?: boolean }): Promise<void>
     get(workspace: WorkspaceId): FolderSync | undefined
+    /** Stops syncing a directory until `resume`, also over restarts. Idempotent. @throws {PeerfoldError} `FOLDER_NOT_FOUND` */
+    pause(workspace: WorkspaceId, options?: AbortOptions): Promise<void>
+    /** Idempotent. @throws {PeerfoldError} `FOLDER_NOT_FOUND` */
+    resume(workspace: WorkspaceId, options?: AbortOptions): Promise<void>
     /** Told of each file that is published or applied, in any folder. */
     onActivity(listener: (workspace: WorkspaceId, activity: FolderActivity) => void): () => void
     /** Ends syncing and forgets the binding; the files stay. */
@@ -138,7 +145,7 @@ export interface Peerfold extends AsyncDisposable {
   }
   /**
    * A barrier: all that was on disk and in workspaces before the call is scanned, committed, and held durably by all connected devices.
-   * @throws {PeerfoldError} `NO_PEERS` when no device is connected
+   * @throws {PeerfoldError} `NO_PEERS` when no device is connected; `FOLDER_PAUSED`
    */
   settled(options?: AbortOptions): Promise<void>
   /** Idempotent. */

@@ -26,6 +26,8 @@ export interface FolderFailure {
 }
 
 const BINDING = 'folder/'
+/** Present while a person has the folder of a workspace paused. */
+const PAUSED = 'paused/'
 
 /** Which workspace lies in which directory on this device, and the engines that keep them equal. */
 export class Folders {
@@ -38,12 +40,13 @@ export class Folders {
     this.#init = init
   }
 
-  list(): Array<{ workspace: WorkspaceId; directory: string }> {
+  list(): Array<{ workspace: WorkspaceId; directory: string; paused: boolean }> {
     const { journal } = this.#init
-    return journal.keys(BINDING).map((key) => ({
-      workspace: key.slice(BINDING.length),
-      directory: fromUtf8(journal.get(key) as Uint8Array),
-    }))
+    return journal.keys(BINDING).map((key) => {
+      const workspace = key.slice(BINDING.length)
+      const directory = fromUtf8(journal.get(key) as Uint8Array)
+      return { workspace, directory, paused: journal.get(PAUSED + workspace) !== undefined }
+    })
   }
 
   get(workspace: WorkspaceId): FolderSync | undefined {
@@ -113,22 +116,49 @@ export class Folders {
     }
   }
 
-  async start(options?: AbortOptions): Promise<void> {
+  /** @param options.paused for looking only */
+  async start(options: AbortOptions & { paused?: boolean } = {}): Promise<void> {
     for (const { workspace, directory } of this.list()) {
       try {
         await this.#open(workspace, directory, options)
       } catch (error) {
-        options?.signal?.throwIfAborted()
+        options.signal?.throwIfAborted()
         this.#failures.set(workspace, describe(error))
         this.#init.onStatus(workspace)
       }
     }
   }
 
+  /** @throws {PeerfoldError} `FOLDER_NOT_FOUND` */
+  async pause(workspace: WorkspaceId, options?: AbortOptions): Promise<void> {
+    this.#throwIfNone(workspace)
+    await this.#init.journal.set([[PAUSED + workspace, new Uint8Array()]], options)
+    await this.#running.get(workspace)?.pause()
+    this.#init.onStatus(workspace)
+  }
+
+  /** @throws {PeerfoldError} `FOLDER_NOT_FOUND` */
+  async resume(workspace: WorkspaceId, options?: AbortOptions): Promise<void> {
+    this.#throwIfNone(workspace)
+    await this.#init.journal.set([[PAUSED + workspace, undefined]], options)
+    await this.#running.get(workspace)?.resume()
+    this.#init.onStatus(workspace)
+  }
+
+  #throwIfNone(workspace: WorkspaceId): void {
+    if (this.list().some((bound) => bound.workspace === workspace)) return
+    throw new PeerfoldError('FOLDER_NOT_FOUND', 'the workspace has no folder on this device', {
+      hint: 'Give it one with `peerfold add FOLDER` or `peerfold join TICKET --folder FOLDER`.',
+    })
+  }
+
   async remove(workspace: WorkspaceId): Promise<void> {
     await this.#running.get(workspace)?.close()
     this.#running.delete(workspace)
-    await this.#init.journal.set([[BINDING + workspace, undefined]])
+    await this.#init.journal.set([
+      [BINDING + workspace, undefined],
+      [PAUSED + workspace, undefined],
+    ])
   }
 
   async close(): Promise<void> {
@@ -136,10 +166,14 @@ export class Folders {
     this.#running.clear()
   }
 
-  async #open(workspace: WorkspaceId, directory: string, options?: AbortOptions): Promise<FolderSync> {
+  async #open(
+    workspace: WorkspaceId,
+    directory: string,
+    options?: AbortOptions & { paused?: boolean },
+  ): Promise<FolderSync> {
     const existing = this.#running.get(workspace)
     if (existing !== undefined) return existing
-    const { disk, clock, random, source } = this.#init
+    const { disk, clock, random, source, journal } = this.#init
     const folder = await openFolder(
       {
         source: await source(workspace),
@@ -149,6 +183,7 @@ export class Folders {
         journal: await disk.journal(workspace),
         clock,
         random,
+        paused: options?.paused === true || journal.get(PAUSED + workspace) !== undefined,
       },
       options,
     )

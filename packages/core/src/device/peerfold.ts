@@ -139,6 +139,8 @@ class Device implements Peerfold {
       list: () => this.#folders?.list() ?? [],
       start: async (options) => await this.#folders?.start(options),
       get: (id) => this.#folders?.get(id),
+      pause: (id, options) => this.#disk().pause(id, options),
+      resume: (id, options) => this.#disk().resume(id, options),
       onActivity: (listener: (workspace: WorkspaceId, activity: FolderActivity) => void) =>
         this.#folders?.onActivity(listener) ?? (() => {}),
       remove: (id) => this.#disk().remove(id),

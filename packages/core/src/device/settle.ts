@@ -24,7 +24,7 @@ export interface SettleInit {
 /**
  * All that was on disk and in workspaces before the call is scanned, committed, and held durably by all devices that can be reached.
  *
- * @throws {PeerfoldError} `NO_PEERS`; what keeps a folder from settling
+ * @throws {PeerfoldError} `NO_PEERS`, `FOLDER_PAUSED`; what keeps a folder from settling
  */
 export async function settle(init: SettleInit, options?: AbortOptions): Promise<void> {
   // Whoever waits wants those that came up just now to be found, too.
@@ -43,7 +43,8 @@ export async function settle(init: SettleInit, options?: AbortOptions): Promise<
 }
 
 async function settleFolders({ folders }: SettleInit, options?: AbortOptions): Promise<void> {
-  for (const { workspace } of folders?.list() ?? []) {
+  for (const { workspace, directory, paused } of folders?.list() ?? []) {
+    if (paused) throw new PeerfoldError('FOLDER_PAUSED', `${directory} is paused`)
     const failure = folders?.failure(workspace)
     if (failure !== undefined)
       throw new PeerfoldError('FOLDER_MISSING', failure.message, {

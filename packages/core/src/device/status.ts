@@ -1,5 +1,5 @@
 import type { PeerStatus, State, Status, WorkspaceStatus } from '../api.js'
-import { PeerfoldError } from '../errors.js'
+import { type ErrorCode, PeerfoldError } from '../errors.js'
 import type { FolderStatus } from '../folder/types.js'
 import type { PeerProgress, Sync } from '../sync/types.js'
 import type { Acknowledgements } from './acknowledgements.js'
@@ -51,21 +51,23 @@ function listPeers({ identity, presence }: StatusParts): PeerStatus[] {
 
 async function workspaceStatus(parts: StatusParts, workspace: WorkspaceRuntime): Promise<WorkspaceStatus> {
   const { folders, identity } = parts
+  const bound = folders?.list().find((each) => each.workspace === workspace.id)
   const folder = folders?.get(workspace.id)?.status()
-  const failure = folders?.failure(workspace.id) ?? ownFailure(identity) ?? folder?.error
+  const failure = folders?.failure(workspace.id) ?? ownFailure(identity)
+  const error = failure ?? withHint(folder?.error)
   const { files, bytes } = await workspace.tree.stats()
   return {
     id: workspace.id,
     name: workspace.name,
-    folder: folders?.list().find((bound) => bound.workspace === workspace.id)?.directory,
-    state: stateOf(parts, workspace, folder, failure !== undefined),
+    folder: bound?.directory,
+    state: stateOf(parts, workspace, folder?.state, { failed: failure !== undefined, paused: bound?.paused }),
     files,
     bytes,
     pending: addPending(workspace.replicator.pending, folder?.pending),
     checked: workspace.checked,
     copies: { min: countCopies(parts, workspace) },
     waitingFor: await listWaiting(parts, workspace),
-    ...(failure === undefined ? {} : { error: { hint: '', ...failure } }),
+    ...(error === undefined ? {} : { error }),
     issues: folder?.issues ?? [],
   }
 }
@@ -78,15 +80,15 @@ function ownFailure({ own }: IdentityStore): { code: string; message: string; hi
 function stateOf(
   { sync }: StatusParts,
   workspace: WorkspaceRuntime,
-  folder: FolderStatus | undefined,
-  failed: boolean,
+  folder: FolderStatus['state'] | undefined,
+  { failed, paused }: { failed: boolean; paused: boolean | undefined },
 ): State {
-  if (failed || folder?.state === 'error') return 'error'
-  if (folder?.state === 'paused') return 'paused'
+  if (failed || folder === 'error') return 'error'
+  if (paused === true || folder === 'paused') return 'paused'
   const connected = new Set(sync?.peers().map(({ peer }) => peer))
   const peers = [...(sync?.progress(workspace.handle) ?? [])].filter(([peer]) => connected.has(peer))
   if (peers.length === 0) return 'offline'
-  const busy = folder?.state === 'syncing' || !workspace.complete
+  const busy = folder === 'syncing' || !workspace.complete
   return busy || !peers.every(([, progress]) => hasEverything(workspace, progress)) ? 'syncing' : 'synced'
 }
 
@@ -115,6 +117,10 @@ function addPending(
 ): { files: number; bytes: number } {
   // What is fetched and what then waits for the disk are the same files.
   return { files: Math.max(a.files, b.files), bytes: Math.max(a.bytes, b.bytes) }
+}
+
+function withHint(error: FolderStatus['error']): WorkspaceStatus['error'] {
+  return error && describe(new PeerfoldError(error.code as ErrorCode, error.message))
 }
 
 function describe({ code, message, hint }: PeerfoldError): { code: string; message: string; hint: string } {
