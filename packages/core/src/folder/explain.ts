@@ -3,6 +3,7 @@ import { diskAt, type FolderContext } from './context.js'
 import { baseName, isWithin, parentPath } from './disk-tree.js'
 import { type Fingerprint, mtimeOf } from './fingerprint.js'
 import type { IgnoreRule } from './ignore.js'
+import { STATE_DIRECTORY } from './names.js'
 import type { ApplyAction, Plan, PublishAction } from './plan.js'
 import type { FolderIssue } from './types.js'
 import type { Wait } from './waits.js'
@@ -16,6 +17,8 @@ export interface Side {
   mtime?: number
   /** Its true path in the workspace, where this disk can't hold one of the names. */
   path?: string
+  /** Why it is not looked at, and its size not known: an error's code, or `IGNORED`. */
+  opaque?: string
 }
 
 /** One thing that the next round would do. */
@@ -36,26 +39,28 @@ export interface Explanation {
   merged?: Side
   /** How many versions compete. */
   versions: number
-  /** What the next round would do, at this path or below it. */
+  /** What the next round would do, at this path or below it, or to a folder above. */
   actions: PlannedAction[]
   /** What those wait for. At most 20. */
   waits: Wait[]
+  /** Nothing is done until a person accepts the plan, because it removes so much. */
+  braked: boolean
   issues: FolderIssue[]
 }
 
 /**
  * @param actions what the next round would do there
- * @param waits what they wait for
+ * @param holdup what they wait for
  */
 export function explain(
   folder: Pick<FolderContext, 'disk' | 'synced' | 'merged' | 'ignore' | 'issues'>,
   path: string,
   actions: PlannedAction[],
-  waits: Wait[],
+  holdup: Pick<Explanation, 'waits' | 'braked'>,
 ): Explanation {
   const [disk, synced, merged] = [onDisk(folder, path), lastSynced(folder, path), inWorkspace(folder, path)]
-  const kind = disk?.kind ?? merged?.side.kind ?? opaqueKind(folder, path)
-  const ignoredBy = folder.ignore.rules.find(path, kind)
+  const kind = disk?.kind ?? merged?.side.kind ?? 'file'
+  const ignoredBy = isState(path) ? STATE_RULE : folder.ignore.rules.find(path, kind)
   return {
     path,
     ...(ignoredBy && { ignoredBy }),
@@ -64,14 +69,16 @@ export function explain(
     ...(merged && { merged: merged.side }),
     versions: merged?.versions ?? 0,
     actions,
-    waits,
+    ...holdup,
     issues: folder.issues.list().filter((issue) => isWithin(issue.path, path)),
   }
 }
 
 function onDisk({ disk }: Pick<FolderContext, 'disk'>, path: string): Side | undefined {
   const node = diskAt({ disk }, path)
-  return node && sideOf(node.kind, node.print)
+  if (node !== undefined) return sideOf(node.kind, node.print)
+  const opaque = diskAt({ disk }, parentPath(path))?.listing?.opaque.get(baseName(path))
+  return opaque && { kind: opaque.kind ?? 'file', size: 0, opaque: opaque.code }
 }
 
 function lastSynced({ synced }: Pick<FolderContext, 'synced'>, path: string): Side | undefined {
@@ -99,16 +106,21 @@ function inWorkspace(
   return { side, versions: entry.heads.length }
 }
 
-/** What is not looked into may be a directory: rules for directories are tried as well. */
-function opaqueKind({ disk }: Pick<FolderContext, 'disk'>, path: string): ItemKind {
-  const listing = diskAt({ disk }, parentPath(path))?.listing
-  return listing?.opaque.get(baseName(path))?.kind ?? 'file'
+/** Nothing of Peerfold's own is ever synced. */
+const STATE_RULE: IgnoreRule = { source: 'built in', line: 0, pattern: `${STATE_DIRECTORY}/` }
+
+function isState(path: string): boolean {
+  return isWithin(path, STATE_DIRECTORY)
 }
 
-/** What a plan does at a path or below it. */
+/** What a plan does at a path or below it, or to a folder that it lies in. */
 export function actionsAt(plan: Plan, path: string): PlannedAction[] {
-  const concerns = (action: PublishAction | ApplyAction) =>
-    isWithin(action.path, path) || (action.do === 'move' && isWithin(action.from, path))
+  const concerns = (action: PublishAction | ApplyAction) => {
+    const ends = action.do === 'move' ? [action.path, action.from] : [action.path]
+    if (ends.some((end) => isWithin(end, path))) return true
+    const takesAllBelow = action.do === 'move' || action.do === 'remove'
+    return takesAllBelow && ends.some((end) => isWithin(path, end))
+  }
   return [
     ...plan.publish.filter(concerns).map((action) => ({ direction: 'publish' as const, ...action })),
     ...plan.apply.filter(concerns).map((action) => ({ direction: 'apply' as const, ...action })),

@@ -196,7 +196,8 @@ export class FolderLoop implements FolderSync {
       engine.markDirty(parentPath(path))
       const plan = await engine.preview()
       const actions = actionsAt(plan, path)
-      return explain(folder, path, actions, await engine.waits(plan, actions))
+      const waits = await engine.waits(plan, actions)
+      return explain(folder, path, actions, { waits, braked: engine.isBraked(plan) })
     }, options)
   }
 

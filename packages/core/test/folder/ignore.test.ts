@@ -244,7 +244,8 @@ describe('why', () => {
     b.engine.markDirty('all')
     const plan = await b.engine.preview()
     const actions = actionsAt(plan, path)
-    return explain(b.engine.folder, path, actions, await b.engine.waits(plan, actions))
+    const waits = await b.engine.waits(plan, actions)
+    return explain(b.engine.folder, path, actions, { waits, braked: b.engine.isBraked(plan) })
   }
 
   test('which rule', async () => {
@@ -287,6 +288,7 @@ describe('why', () => {
       versions: 0,
       actions: [],
       waits: [],
+      braked: false,
       issues: [],
     })
   })
