@@ -252,14 +252,18 @@ export class FolderEngine {
     const waits: number[] = []
     const paths = new Set<string>()
     const gone = new Set<string>()
-    for (const action of plan.publish) {
-      const due = Math.max(awaited, this.#dueOf(action, now, wall))
-      if (action.do === 'remove') gone.add(action.item)
+    const dues = plan.publish.map((action) => this.#dueOf(action, now, wall))
+    // What a folder that goes had held must have left it before.
+    const isRemoving = plan.publish.some(({ do: what }, i) => what === 'remove' && dues[i]! <= now)
+    for (const [i, action] of plan.publish.entries()) {
+      const due = Math.max(awaited, isRemoving && action.do === 'move' ? 0 : dues[i]!)
+      if (action.do === 'remove' || action.do === 'move') gone.add(action.item)
       else paths.add(action.path)
       if (due <= now) actions.push(action)
       else {
         waits.push(due)
         this.markDirty(parentPath(action.path))
+        if (action.do === 'move') this.markDirty(parentPath(action.from))
       }
     }
     this.#patience.prune(paths, gone, now)
@@ -278,6 +282,12 @@ export class FolderEngine {
     // Where something else has taken the place, there is no doubt.
     if (action.do === 'remove')
       return diskAt(this.folder, action.path) === undefined ? this.#patience.deletable(action.item, now) : 0
+    // Editors move the old file away to write the new one under its name: a file that is gone may be back at once.
+    if (action.do === 'move')
+      return diskAt(this.folder, action.from) === undefined &&
+        diskAt(this.folder, action.path)?.kind === 'file'
+        ? this.#patience.deletable(action.item, now)
+        : 0
     if (action.do !== 'create' && action.do !== 'edit') return 0
     const node = diskAt(this.folder, action.path)
     return node === undefined ? 0 : this.#patience.readable(action.path, node, now, wall)

@@ -9,7 +9,7 @@ export interface PatienceInit {
   restMs: number
   /** The same for files over 1 MiB. @default 500 */
   largeRestMs: number
-  /** How long something must be gone to be deleted. @default 300 */
+  /** How long something must be gone from its place to be deleted, or a file to be moved. @default 300 */
   goneMs: number
 }
 
@@ -77,7 +77,7 @@ export class Patience {
     this.#failed.set(path, { times, due: monotonic + Math.min(RETRY_MAX_MS, RETRY_MS * 2 ** times) })
   }
 
-  /** When a vanished item may be taken for deleted. */
+  /** When a vanished item may be taken for deleted, or moved. */
   deletable(item: string, monotonic: number): number {
     const since = this.#goneSince.get(item) ?? monotonic
     this.#goneSince.set(item, since)

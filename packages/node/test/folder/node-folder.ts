@@ -5,9 +5,11 @@ import { type OpenFolderInit, openFolder } from '../../../core/src/folder/open-f
 import type { FolderActivity, FolderSync } from '../../../core/src/folder/types.js'
 import { systemClock } from '../../../core/src/platform/system-clock.js'
 import { systemRandom } from '../../../core/src/platform/system-random.js'
+import type { Clock } from '../../../core/src/ports/clock.js'
 import type { FakeSourceOptions, FakeWorkspace } from '../../../core/src/testing/fake-workspace.js'
 import { createFakeWorkspace } from '../../../core/src/testing/fake-workspace.js'
 import { createMemoryLogStore, type MemoryLogStore } from '../../../core/src/testing/memory-log-store.js'
+import { compare, walk } from '../../src/demo/verifier.js'
 import { createNodeFileSystem } from '../../src/file-system/node-file-system.js'
 import { createNodeWatcher } from '../../src/file-system/node-watcher.js'
 
@@ -74,4 +76,35 @@ export async function eventually(check: () => Promise<void> | void, ms = 15_000)
       await new Promise((resolve) => setTimeout(resolve, 20))
     }
   }
+}
+
+/** Waits until two folders hold the same, and neither has anything left to do. */
+export async function becomeEqual(left: RealFolder, right: RealFolder, ms = 30_000): Promise<void> {
+  await eventually(async () => {
+    for (const folder of [left, right, left]) await folder.settled(ms)
+    const differences = compare(await walk(left.directory), await walk(right.directory))
+    if (differences.length > 0) throw new Error(differences.slice(0, 10).join('\n'))
+  }, ms)
+}
+
+/** The system's clock, on which what is waited for comes `factor` times as soon. */
+export function hastenedClock(factor: number): Clock {
+  return {
+    now: () => systemClock.now(),
+    monotonic: () => systemClock.monotonic() * factor,
+    sleep: (ms, options) => systemClock.sleep(ms / factor, options),
+  }
+}
+
+/** Content of everything but Peerfold's own state, by path. */
+export async function contents(directory: string, below = ''): Promise<Record<string, string>> {
+  const found: Record<string, string> = {}
+  for (const entry of await fs.readdir(join(directory, below), { withFileTypes: true })) {
+    const path = below === '' ? entry.name : `${below}/${entry.name}`
+    if (path === '.peerfold') continue
+    if (entry.isDirectory()) Object.assign(found, { [path]: '/' }, await contents(directory, path))
+    else if (entry.isSymbolicLink()) found[path] = `-> ${await fs.readlink(join(directory, path))}`
+    else found[path] = await fs.readFile(join(directory, path), 'utf8')
+  }
+  return Object.fromEntries(Object.entries(found).sort(([a], [b]) => (a < b ? -1 : 1)))
 }

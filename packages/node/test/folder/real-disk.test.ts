@@ -1,20 +1,6 @@
 import * as fs from 'node:fs/promises'
-import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { eventually, realFolder } from './node-folder.js'
-
-/** Content of everything but Peerfold's own state, by path. */
-async function tree(directory: string, below = ''): Promise<Record<string, string>> {
-  const found: Record<string, string> = {}
-  for (const entry of await fs.readdir(join(directory, below), { withFileTypes: true })) {
-    const path = below === '' ? entry.name : `${below}/${entry.name}`
-    if (path === '.peerfold') continue
-    if (entry.isDirectory()) Object.assign(found, { [path]: '/' }, await tree(directory, path))
-    else if (entry.isSymbolicLink()) found[path] = `-> ${await fs.readlink(join(directory, path))}`
-    else found[path] = await fs.readFile(join(directory, path), 'utf8')
-  }
-  return Object.fromEntries(Object.entries(found).sort(([a], [b]) => (a < b ? -1 : 1)))
-}
+import { eventually, realFolder, contents as tree } from './node-folder.js'
 
 describe('two folders of one workspace, on the real disk', () => {
   test('become equal without being asked, in both directions', async () => {
@@ -78,44 +64,4 @@ describe('two folders of one workspace, on the real disk', () => {
     expect(await tree(right.directory)).toEqual(await tree(left.directory))
     expect(Object.keys(await tree(right.directory)).length).toBe(names.length)
   })
-})
-
-describe('how editors save', () => {
-  const saves: Record<string, (path: string, text: string) => Promise<void>> = {
-    'in place': (path, text) => fs.writeFile(path, text),
-    'write beside, rename over (VS Code, atomic save)': async (path, text) => {
-      await fs.writeFile(`${path}.tmp`, text)
-      await fs.rename(`${path}.tmp`, path)
-    },
-    'rename away, write anew, remove the backup (vim)': async (path, text) => {
-      await fs.rename(path, `${path}~`)
-      await fs.writeFile(path, text)
-      await fs.unlink(`${path}~`)
-    },
-    'remove, then write anew': async (path, text) => {
-      await fs.unlink(path)
-      await fs.writeFile(path, text)
-    },
-    'lock file, write beside, swap (LibreOffice)': async (path, text) => {
-      await fs.writeFile(`${path}.lock#`, 'me')
-      await fs.writeFile(`${path}.new`, text)
-      await fs.rename(path, `${path}.bak`)
-      await fs.rename(`${path}.new`, path)
-      await fs.unlink(`${path}.bak`)
-      await fs.unlink(`${path}.lock#`)
-    },
-  }
-  for (const [style, save] of Object.entries(saves))
-    test(`${style}: a new version of the same item`, async () => {
-      await using folder = await realFolder()
-      await fs.writeFile(folder.path('note.txt'), 'one')
-      await folder.settled()
-      const before = (await folder.workspace.tree.lookup(['note.txt']))!
-      await save(folder.path('note.txt'), 'two!')
-      await folder.settled()
-      const after = (await folder.workspace.tree.lookup(['note.txt']))!
-      expect(after.item).toBe(before.item)
-      expect(new TextDecoder().decode(folder.workspace.bytesOf(after.heads[0]!.content))).toBe('two!')
-      expect(after.heads.length).toBe(1)
-    })
 })
