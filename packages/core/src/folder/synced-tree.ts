@@ -106,10 +106,35 @@ export class SyncedTree {
     for (const change of changes) if ('put' in change) this.#place(change.put)
   }
 
-  /** Many changes at once, in no order: places may be exchanged. Items below a dropped one must be dropped or put too. */
+  /**
+   * Many changes at once, in no order: places may be exchanged. What lost its place to another, or its folder, is forgotten: the next plan sees it
+   * as new where it lies.
+   */
   apply(changes: readonly SyncedChange[]): void {
+    const displaced = this.#displacedBy(changes)
     this.replay(changes)
     for (const change of changes) this.#changes.set('put' in change ? change.put.item : change.drop, change)
+    for (const item of displaced) if (!this.#isPlaced(item)) this.drop(item)
+  }
+
+  /** Whose place or folder changes give away: they and what is put below them may be without one afterwards. */
+  #displacedBy(changes: readonly SyncedChange[]): Set<ItemId> {
+    const found = new Set<ItemId>()
+    for (const change of changes) {
+      if ('drop' in change) for (const child of this.children(change.drop)) found.add(child.item)
+      else {
+        const occupant = this.#children.get(change.put.parent)?.get(change.put.diskName)
+        if (occupant !== undefined) found.add(occupant)
+        found.add(change.put.item)
+      }
+    }
+    return found
+  }
+
+  #isPlaced(item: ItemId): boolean {
+    const entry = this.#entries.get(item)
+    if (entry === undefined) return false
+    return this.has(entry.parent) && this.#children.get(entry.parent)?.get(entry.diskName) === item
   }
 
   #place(entry: SyncedEntry): void {
