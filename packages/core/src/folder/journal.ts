@@ -4,7 +4,7 @@ import { decodeCbor, encodeCbor } from '../encoding/cbor.js'
 import { isPeerfoldError, PeerfoldError } from '../errors.js'
 import type { AbortOptions } from '../ports/abort.js'
 import type { ItemId } from '../ports/ids.js'
-import type { LogStore } from '../ports/log-store.js'
+import type { LogPosition, LogStore } from '../ports/log-store.js'
 import type { Fingerprint } from './fingerprint.js'
 import type { SyncedChange, SyncedEntry, SyncedFile, SyncedTree } from './synced-tree.js'
 
@@ -59,6 +59,12 @@ type Operation =
   | ['done', string]
   | ['trash', unknown[]]
   | ['purged', string]
+
+/** What a write is to make durable. */
+interface Taken {
+  changes: SyncedChange[]
+  queue: Operation[]
+}
 
 const FORMAT = 1
 const OPERATIONS_PER_RECORD = 500
@@ -118,26 +124,48 @@ export class Journal {
 
   /** Makes all changes since the last call durable, in one append. */
   async flush(synced: SyncedTree, options?: AbortOptions): Promise<void> {
-    const operations = [...synced.takeChanges().map(encodeChange), ...this.#queue]
-    this.#queue = []
+    const taken = this.#take(synced)
+    const operations = [...taken.changes.map(encodeChange), ...taken.queue]
     if (operations.length === 0) return
-    await this.log.append(encodeRecords(operations), options)
+    await this.#append(operations, synced, taken, options)
     this.#operations += operations.length
     const alive = synced.size + this.intents.size + this.trash.size
     if (this.#operations > SLACK * (alive + OPERATIONS_PER_RECORD)) await this.rewrite(synced, this.#folder)
   }
 
+  #take(synced: SyncedTree): Taken {
+    const queue = this.#queue
+    this.#queue = []
+    return { changes: synced.takeChanges(), queue }
+  }
+
+  /** What could not be written is kept for the next time. */
+  async #append(
+    operations: readonly Operation[],
+    synced: SyncedTree,
+    taken: Taken,
+    options?: AbortOptions,
+  ): Promise<LogPosition | undefined> {
+    try {
+      const [first] = await this.log.append(encodeRecords(operations), options)
+      return first
+    } catch (error) {
+      synced.giveBack(taken.changes)
+      this.#queue = [...taken.queue, ...this.#queue]
+      throw error
+    }
+  }
+
   /** Writes the whole state anew, then forgets what was before it. */
   async rewrite(synced: SyncedTree, folder: string | undefined, options?: AbortOptions): Promise<void> {
-    synced.takeChanges()
-    this.#queue = []
+    const taken = this.#take(synced)
     if (folder === undefined) return
     const operations: Operation[] = [['begin', folder]]
     for (const entry of synced.entries()) operations.push(encodeChange({ put: entry }))
     for (const intent of this.intents.values()) operations.push(['intent', encodeIntent(intent)])
     for (const record of this.trash.values()) operations.push(['trash', encodeTrash(record)])
     operations.push(['ready', folder])
-    const [first] = await this.log.append(encodeRecords(operations), options)
+    const first = await this.#append(operations, synced, taken, options)
     if (first !== undefined) await this.log.truncate(first, options)
     this.#operations = operations.length
     this.#folder = folder

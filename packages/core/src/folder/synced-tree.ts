@@ -179,6 +179,15 @@ export class SyncedTree {
     return changes
   }
 
+  /** Changes that were taken and could not be written; newer ones of the same items stand. */
+  giveBack(changes: readonly SyncedChange[]): void {
+    const newer = this.#changes
+    this.#changes = new Map(
+      changes.map((change) => ['put' in change ? change.put.item : change.drop, change]),
+    )
+    for (const [item, change] of newer) this.#changes.set(item, change)
+  }
+
   #unlink(item: ItemId): void {
     const old = this.#entries.get(item)
     if (old === undefined) return
