@@ -23,7 +23,7 @@ import { forEachParallel } from './parallel.js'
 import type { ApplyAction } from './plan.js'
 import { randomId, type StatePaths, trashName } from './state-directory.js'
 import type { SyncedEntry } from './synced-tree.js'
-import { removeQuietly, wasWritten } from './trash.js'
+import { discard, removeQuietly, wasWritten } from './trash.js'
 
 type ContentAction = Extract<ApplyAction, { do: 'create' | 'edit' | 'meta' }>
 
@@ -47,6 +47,7 @@ export async function applyContents(
   actions: readonly ContentAction[],
 ): Promise<ContentOutcome> {
   const outcome: ContentOutcome = { applied: 0, dirty: new Set(), missing: [] }
+  for (const path of [...folder.leftovers]) await discard(folder, path)
   const bySize = [...actions].sort((a, b) => bytesOf(a) - bytesOf(b))
   for (const batch of batches(bySize)) {
     folder.signal.throwIfAborted()
@@ -127,7 +128,7 @@ async function applyBatch(
 /** Whatever was not placed is thrown away. After a crash of this process, recovery does the same. */
 async function cleanUp(folder: FolderContext, prepared: readonly Prepared[]): Promise<void> {
   for (const file of prepared) {
-    await removeQuietly(folder, file.tmp)
+    await discard(folder, file.tmp)
     folder.journal.endIntent(file.intent.id)
   }
   await folder.journal.flush(folder.synced)
@@ -184,7 +185,7 @@ async function prepare(
       intent: intentOf(folder, id, path, entry, head, print, old),
     }
   } catch (error) {
-    await removeQuietly(folder, tmp)
+    await discard(folder, tmp)
     throw error
   }
 }
@@ -324,15 +325,27 @@ async function replace(
   const name = file.intent.replaced!.trash
   const kept = folder.files.join(paths.trash, name)
   const linked = await keepOld(folder, target, kept)
-  const stat = await statAbsolute(folder, kept)
-  const current = linked ? await statAbsolute(folder, target) : stat
-  if (!isOld(stat, old) || !isOld(current, old)) {
-    if (linked) await removeQuietly(folder, kept)
-    else await moveFile(folder, kept, target)
-    throw new DiskChanged(file.path)
+  try {
+    const stat = await statAbsolute(folder, kept)
+    const current = linked ? await statAbsolute(folder, target) : stat
+    if (!isOld(stat, old) || !isOld(current, old)) throw new DiskChanged(file.path)
+    if (linked) await folder.files.rename(file.tmp, target)
+    else await moveFile(folder, file.tmp, target)
+  } catch (error) {
+    await giveBack(folder, kept, target, linked).catch(() => keepRecord(folder, file, old))
+    throw error
   }
-  if (linked) await folder.files.rename(file.tmp, target)
-  else await moveFile(folder, file.tmp, target)
+  keepRecord(folder, file, old)
+}
+
+async function giveBack(folder: FolderContext, kept: string, target: string, linked: boolean): Promise<void> {
+  if (linked) await removeQuietly(folder, kept)
+  else await moveFile(folder, kept, target)
+}
+
+/** What lies in the trash is known there, also when it proves to be something else: that is found as a late write. */
+function keepRecord(folder: FolderContext, file: Prepared, old: SyncedEntry): void {
+  const name = file.intent.replaced!.trash
   const { print, file: version, item } = old
   folder.journal.addTrash({ name, path: file.path, item, print, file: version!, time: folder.clock.now() })
 }

@@ -292,13 +292,22 @@ class ApplyRun {
     try {
       await this.#toTrash(item, path, name, hidden)
     } catch (error) {
-      this.#forgetTrash(item)
+      if (await this.#isFree(name)) this.#forgetTrash(item)
       throw error
     }
     removeNode(folder.disk, path)
     folder.synced.drop(item)
     this.#applied('remove', path)
     return 'done'
+  }
+
+  /** Whether nothing lies in the trash under a name; where the disk does not say, something may. */
+  async #isFree(name: string): Promise<boolean> {
+    try {
+      return (await statAbsolute(this.folder, this.folder.files.join(this.paths.trash, name))) === undefined
+    } catch {
+      return false
+    }
   }
 
   /** Into the trash; and back again when it proves not to be what was synced. */

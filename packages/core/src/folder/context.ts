@@ -28,6 +28,8 @@ export interface FolderContext {
   traits: DiskTraits
   ignore: IgnoreFiles
   issues: IssueList
+  /** Temporary files that the disk refused to remove, absolute paths. */
+  leftovers: Set<string>
   /** Ends all work of this folder. */
   signal: AbortSignal
   activity(activity: FolderActivity): void

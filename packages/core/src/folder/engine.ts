@@ -1,6 +1,6 @@
 import { PeerfoldError } from '../errors.js'
-import { applyContents } from './apply-content.js'
-import { applyStructure } from './apply-structure.js'
+import { applyContents, type ContentOutcome } from './apply-content.js'
+import { type ApplyOutcome, applyStructure } from './apply-structure.js'
 import { capture, putBack } from './capture.js'
 import { absolute, diskAt, type FolderContext } from './context.js'
 import { type DiskNode, parentPath } from './disk-tree.js'
@@ -118,8 +118,9 @@ export class FolderEngine {
     const second = published ? await this.#plan() : plan
     if (this.isBraked(second)) return this.#finish(second, { braked: true })
     const applied = await this.#apply(second)
-    await this.#checkLateWrites(folder.clock.monotonic())
-    return this.#finish(second, { progress: published || applied, next: due.next, waiting: due.waiting })
+    const captured = await this.#checkLateWrites(folder.clock.monotonic())
+    const progress = published || applied || captured
+    return this.#finish(second, { progress, next: due.next, waiting: due.waiting })
   }
 
   /** What the next round would do: looks at everything that may have changed, and does nothing. */
@@ -326,16 +327,28 @@ export class FolderEngine {
     this.#want(contents)
     const structure = plan.apply.filter((action) => !isContent(action))
     const before = new Set(folder.journal.trash.keys())
-    const done = await applyStructure(folder, paths, structure as Parameters<typeof applyStructure>[2])
-    const ready = contents.filter((action) => this.#isReady(action))
-    const filled = await applyContents(folder, paths, ready)
+    let ready: ContentAction[]
+    let done: ApplyOutcome
+    let filled: ContentOutcome
+    try {
+      done = await applyStructure(folder, paths, structure as Parameters<typeof applyStructure>[2])
+      ready = contents.filter((action) => this.#isReady(action))
+      filled = await applyContents(folder, paths, ready)
+    } finally {
+      this.#watchTrash(before)
+    }
     if ([...structure, ...ready].some((action) => action.path === IGNORE_FILE)) folder.ignore.replaced()
     for (const content of filled.missing) this.fetcher.lost(content)
     for (const directory of [...done.dirty, ...filled.dirty]) this.markDirty(directory)
-    const due = folder.clock.monotonic() + LATE_WRITE_MS
-    for (const record of folder.journal.trash.values())
+    const cameMeanwhile = contents.some((action) => this.#isReady(action) && !ready.includes(action))
+    return done.applied + filled.applied > 0 || cameMeanwhile
+  }
+
+  /** What is new in the trash may still be written to, or may never have come there. */
+  #watchTrash(before: ReadonlySet<string>): void {
+    const due = this.folder.clock.monotonic() + LATE_WRITE_MS
+    for (const record of this.folder.journal.trash.values())
       if (!before.has(record.name)) this.#late.push({ due, record })
-    return done.applied + filled.applied > 0
   }
 
   #want(contents: readonly ContentAction[]): void {
@@ -353,11 +366,19 @@ export class FolderEngine {
     return action.do === 'meta' || (head !== undefined && this.fetcher.isReady(head.content))
   }
 
-  async #checkLateWrites(now: number): Promise<void> {
-    const due = this.#late.filter((late) => late.due <= now).map((late) => late.record)
-    if (due.length === 0) return
-    this.#late = this.#late.filter((late) => late.due > now)
-    for (const record of await lateWrites(this.folder, this.init.paths, due)) await this.#capture(record)
+  /** Whether any was found. */
+  async #checkLateWrites(now: number): Promise<boolean> {
+    let captured = false
+    for (const late of this.#late.filter(({ due }) => due <= now)) {
+      // Should it fail, it is not forgotten.
+      late.due = now + LATE_WRITE_MS
+      for (const record of await lateWrites(this.folder, this.init.paths, [late.record])) {
+        captured = true
+        await this.#capture(record)
+      }
+      this.#late.splice(this.#late.indexOf(late), 1)
+    }
+    return captured
   }
 
   async #capture(record: TrashRecord): Promise<void> {

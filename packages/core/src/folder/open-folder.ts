@@ -110,6 +110,7 @@ export async function assemble(init: OpenFolderInit, options: AbortOptions = {})
     traits: POSIX_DISK,
     ignore: new IgnoreFiles(files, directory, paths),
     issues: new IssueList(),
+    leftovers: new Set(),
     signal: stop.signal,
     activity: (activity) => loop.tell(activity),
   }

@@ -21,7 +21,7 @@ export function wasWritten(before: Fingerprint, now: Fingerprint): boolean {
 
 type TrashContext = Pick<FolderContext, 'files' | 'journal' | 'clock'>
 
-/** Trash records whose file was written to since. */
+/** Trash records whose file was written to since. Those without a file are forgotten. */
 export async function lateWrites(
   folder: TrashContext,
   paths: StatePaths,
@@ -30,7 +30,8 @@ export async function lateWrites(
   const found: TrashRecord[] = []
   for (const record of records) {
     const stat = await statAbsolute(folder, folder.files.join(paths.trash, record.name))
-    if (stat !== undefined && wasWritten(record.print, fingerprintOf(stat))) found.push(record)
+    if (stat === undefined) folder.journal.endTrash(record.name)
+    else if (wasWritten(record.print, fingerprintOf(stat))) found.push(record)
   }
   return found
 }
@@ -45,6 +46,21 @@ export function expired(folder: TrashContext, limits: TrashLimits): TrashRecord[
     bytes -= record.print.size
     return true
   })
+}
+
+/**
+ * Removes a temporary file whose time is over. A disk that refuses now is asked again later: what the file was made for does not fail by it.
+ */
+export async function discard(
+  folder: Pick<FolderContext, 'files' | 'leftovers'>,
+  path: string,
+): Promise<void> {
+  try {
+    await removeQuietly(folder, path)
+    folder.leftovers.delete(path)
+  } catch {
+    folder.leftovers.add(path)
+  }
 }
 
 export async function removeQuietly(folder: Pick<FolderContext, 'files'>, path: string): Promise<void> {
