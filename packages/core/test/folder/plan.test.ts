@@ -213,7 +213,7 @@ describe('the planner', () => {
     expect(makePlan(disk, synced, mergedOf({}), WORLD).apply).toEqual([])
   })
 
-  test('changes nothing it is given', () => {
+  test('changes nothing it is given, and says the same of the same', () => {
     const [disk, synced, merged] = [
       diskOf({ b: '2', d: '/' }),
       syncedOf({ a: '1', b: '1' }),

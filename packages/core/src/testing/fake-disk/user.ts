@@ -17,12 +17,15 @@ export interface DiskUser {
   symlink(target: string, path: string): void
   chmod(path: string, mode: number): void
   exists(path: string): boolean
+  /** Undefined when nothing is there. */
+  typeOf(path: string): FileStat['type'] | undefined
   read(path: string): Uint8Array
   /** All paths below a directory with what lies there, sorted. */
   walk(path: string): DiskEntry[]
 }
 
 export interface OpenFile {
+  read(): Uint8Array
   /** Overwrites the whole file. */
   write(bytes: Uint8Array): void
   close(): void
@@ -50,6 +53,7 @@ export function createUser(volume: Volume): DiskUser {
     symlink: (target, path) => volume.symlink(target, path),
     chmod: (path, mode) => volume.setMode(volume.find(path), mode),
     exists: (path) => volume.tryFind(path) !== undefined,
+    typeOf: (path) => volume.tryFind(path)?.type,
     read: (path) => volume.find(path).bytes.slice(),
     walk: (path) => walk(volume.find(path), ''),
   }
@@ -66,6 +70,7 @@ function open(volume: Volume, inode: Inode): OpenFile {
   volume.opened(inode)
   let isOpen = true
   return {
+    read: () => inode.bytes.slice(),
     write: (bytes) => {
       if (isOpen) volume.setBytes(inode, bytes.slice())
     },
