@@ -12,6 +12,8 @@ export interface DiskNode {
   seenAt: number
   /** SHA-256 identity of the bytes under `print`, once they were read for it. */
   plain?: Uint8Array
+  /** They were read when `print` could not be trusted yet: others may lie under it by now. */
+  plainRacy?: boolean
   /** Folders only. */
   listing?: DiskListing
 }

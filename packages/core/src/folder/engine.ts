@@ -211,12 +211,14 @@ export class FolderEngine {
     const { signal, source } = folder
     const node = diskAt(folder, path)
     if (node === undefined || node.type === 'folder') return
+    const plainRacy = isRacy(node.print, folder.clock.now())
     try {
       const identify = (bytes: AsyncIterable<Uint8Array>) => source.identify(bytes, { signal })
       const { value } = await readStable(folder.files, absolute(folder, path), node.type, identify, {
         signal,
       })
       node.plain = value.plain
+      node.plainRacy = plainRacy
     } catch (error) {
       if (signal.aborted) throw error
       node.plain = NONE
@@ -421,7 +423,8 @@ export class FolderEngine {
     for (const item of merged.conflicts) this.#reportConflict(item)
     for (const path of plan.obstructed)
       issues.add(path, 'FILE_UNSUPPORTED', 'something that is not synced has this name; rename it')
-    const times = [done.next, this.#rulesDue, ...this.#late.map((late) => late.due)]
+    const sure = plan.unsure === undefined ? undefined : clock.monotonic() + plan.unsure - clock.now()
+    const times = [done.next, sure, this.#rulesDue, ...this.#late.map((late) => late.due)]
     const stuck = plan.apply.some((action) => !isContent(action) || this.#isReady(action))
     if (stuck && !progress) times.push(clock.monotonic() + RETRY_APPLY_MS)
     const next = Math.min(...times.filter((time) => time !== undefined))
@@ -430,6 +433,7 @@ export class FolderEngine {
       !progress &&
       !dirty &&
       !waiting &&
+      sure === undefined &&
       !this.fetcher.checking &&
       !merged.stale &&
       this.#rulesDue === undefined

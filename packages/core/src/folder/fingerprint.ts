@@ -60,10 +60,22 @@ const COARSE_MS = 2_000
 const FINE_MS = 50
 
 /**
- * A file last written so shortly before it was looked at (`now`, milliseconds) that a further write might leave the same
- * fingerprint. File systems whose times show fractions of a millisecond tick every few milliseconds; the others may tick every two seconds.
+ * A file last touched so shortly before it was looked at (`now`, milliseconds) that a further write might leave the same fingerprint: one that
+ * sets both times to what they are. File systems whose times show fractions of a millisecond tick every few milliseconds; the others may tick every
+ * two seconds. Which kind it is, the change time tells, which nobody can set.
  */
 export function isRacy(print: Fingerprint, now: number): boolean {
-  const window = print.mtimeNs % MILLISECOND === 0n ? COARSE_MS : FINE_MS
-  return now - Number(print.mtimeNs / MILLISECOND) < window
+  return now < trustedFrom(print)
+}
+
+/** When (milliseconds) a fingerprint says all. */
+export function trustedFrom(print: Fingerprint): number {
+  const window = print.ctimeNs % MILLISECOND === 0n ? COARSE_MS : FINE_MS
+  const older = print.mtimeNs < print.ctimeNs ? print.mtimeNs : print.ctimeNs
+  return Number(older / MILLISECOND) + window
+}
+
+/** Whether waiting for that is worth it: a clock that runs far ahead of ours may take hours. */
+export function isSoonTrusted(print: Fingerprint, now: number): boolean {
+  return isRacy(print, now) && trustedFrom(print) - now <= COARSE_MS
 }

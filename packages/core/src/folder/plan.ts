@@ -2,7 +2,15 @@ import { equalBytes } from '../encoding/bytes.js'
 import type { ItemId } from '../ports/ids.js'
 import { ROOT_ITEM, type TreeEntry } from '../tree/types.js'
 import { type DiskNode, joinPath, parentPath } from './disk-tree.js'
-import { isExecutable, isRacy, mtimeOf, sameFingerprint, sameInode } from './fingerprint.js'
+import {
+  isExecutable,
+  isRacy,
+  isSoonTrusted,
+  mtimeOf,
+  sameFingerprint,
+  sameInode,
+  trustedFrom,
+} from './fingerprint.js'
 import type { IgnoreRules } from './ignore.js'
 import { type DiskMatch, type Located, matchDisk } from './match.js'
 import type { MergedView } from './merged-tree.js'
@@ -53,6 +61,8 @@ export interface Plan {
   note: ItemId[]
   /** Items that are ignored by now: from here on they are not synced, and stay on both sides as they are. */
   forget: ItemId[]
+  /** Some files may have been written to without a trace; when (wall time, milliseconds) the first can be told. They are left alone until then. */
+  unsure: number | undefined
   /** Items that this plan removes, on either side. */
   removals: number
   /** Paths that can't be shown because something that is not synced lies there. */
@@ -71,6 +81,7 @@ export function makePlan(disk: DiskNode, synced: SyncedTree, merged: MergedView,
     identify: match.identify,
     note: [],
     forget: match.ignored,
+    unsure: undefined,
     removals: 0,
     obstructed: [],
   }
@@ -130,6 +141,11 @@ function planPublish(
     const alive = merged.get(entry.item) !== undefined
     const verdict = judgeFile(entry, at.node, alive, world)
     if (verdict === 'clean') return
+    if (verdict === 'unsure') {
+      publishing.items.add(entry.item)
+      plan.unsure = Math.min(plan.unsure ?? Number.POSITIVE_INFINITY, trustedFrom(at.node.print))
+      return
+    }
     if (verdict === 'note') {
       plan.note.push(entry.item)
       return
@@ -172,13 +188,15 @@ function judgeFile(
   node: DiskNode,
   alive: boolean,
   { now, executables }: PlanWorld,
-): 'clean' | 'note' | 'identify' | 'edit' {
+): 'clean' | 'unsure' | 'note' | 'identify' | 'edit' {
   const file = entry.file!
   const same = sameFingerprint(entry.print, node.print)
-  if (same && (!entry.racy || isRacy(node.print, now))) return 'clean'
+  if (same && !entry.racy) return 'clean'
+  if (same && isRacy(node.print, now)) return isSoonTrusted(node.print, now) ? 'unsure' : 'clean'
   if (node.type !== file.type) return 'edit'
-  if (node.plain === undefined) return alive ? 'edit' : 'identify'
-  if (!equalBytes(node.plain, file.content.plain)) return 'edit'
+  const plain = same && node.plainRacy ? undefined : node.plain
+  if (plain === undefined) return alive ? 'edit' : 'identify'
+  if (!equalBytes(plain, file.content.plain)) return 'edit'
   return !alive || same || !metaDiffers(entry, node, executables) ? 'note' : 'edit'
 }
 
