@@ -1,7 +1,8 @@
 import type { ItemKind } from '../tree/types.js'
 import { diskAt, type FolderContext } from './context.js'
 import { baseName, isWithin, parentPath } from './disk-tree.js'
-import { type Fingerprint, mtimeOf } from './fingerprint.js'
+import { type Fingerprint, fingerprintOf, mtimeOf } from './fingerprint.js'
+import { statOf } from './guard.js'
 import type { IgnoreRule } from './ignore.js'
 import { STATE_DIRECTORY } from './names.js'
 import type { ApplyAction, Plan, PublishAction } from './plan.js'
@@ -17,7 +18,7 @@ export interface Side {
   mtime?: number
   /** Its true path in the workspace, where this disk can't hold one of the names. */
   path?: string
-  /** Why it is not looked at, and its size not known: an error's code, or `IGNORED`. */
+  /** Why it is left alone: an error's code, or `IGNORED`. */
   opaque?: string
 }
 
@@ -48,17 +49,23 @@ export interface Explanation {
   issues: FolderIssue[]
 }
 
+type ExplainContext = Pick<
+  FolderContext,
+  'files' | 'directory' | 'disk' | 'synced' | 'merged' | 'ignore' | 'issues'
+>
+
 /**
  * @param actions what the next round would do there
  * @param holdup what they wait for
  */
-export function explain(
-  folder: Pick<FolderContext, 'disk' | 'synced' | 'merged' | 'ignore' | 'issues'>,
+export async function explain(
+  folder: ExplainContext,
   path: string,
   actions: PlannedAction[],
   holdup: Pick<Explanation, 'waits' | 'braked'>,
-): Explanation {
-  const [disk, synced, merged] = [onDisk(folder, path), lastSynced(folder, path), inWorkspace(folder, path)]
+): Promise<Explanation> {
+  const disk = await onDisk(folder, path)
+  const [synced, merged] = [lastSynced(folder, path), inWorkspace(folder, path)]
   const kind = disk?.kind ?? merged?.side.kind ?? 'file'
   const ignoredBy = isState(path) ? STATE_RULE : folder.ignore.rules.find(path, kind)
   return {
@@ -74,11 +81,24 @@ export function explain(
   }
 }
 
-function onDisk({ disk }: Pick<FolderContext, 'disk'>, path: string): Side | undefined {
-  const node = diskAt({ disk }, path)
+/** What the scan left out, or did not look into, is looked at now. */
+async function onDisk(folder: ExplainContext, path: string): Promise<Side | undefined> {
+  const node = diskAt(folder, path)
   if (node !== undefined) return sideOf(node.kind, node.print)
-  const opaque = diskAt({ disk }, parentPath(path))?.listing?.opaque.get(baseName(path))
-  return opaque && { kind: opaque.kind ?? 'file', size: 0, opaque: opaque.code }
+  const opaque = opaqueAround(folder, path)
+  const stat = opaque === undefined ? undefined : await statOf(folder, path)
+  if (stat === undefined) return undefined
+  return { ...sideOf(stat.type === 'folder' ? 'folder' : 'file', fingerprintOf(stat)), opaque }
+}
+
+/** Why this or a directory above was left out. */
+function opaqueAround(folder: ExplainContext, path: string): string | undefined {
+  for (let at = path; at !== ''; at = parentPath(at)) {
+    const reason = diskAt(folder, parentPath(at))?.listing?.opaque.get(baseName(at))
+    if (reason !== undefined) return reason.code
+    if (isState(at)) return 'IGNORED'
+  }
+  return undefined
 }
 
 function lastSynced({ synced }: Pick<FolderContext, 'synced'>, path: string): Side | undefined {

@@ -197,7 +197,7 @@ export class FolderLoop implements FolderSync {
       const plan = await engine.preview()
       const actions = actionsAt(plan, path)
       const waits = await engine.waits(plan, actions)
-      return explain(folder, path, actions, { waits, braked: engine.isBraked(plan) })
+      return await explain(folder, path, actions, { waits, braked: engine.isBraked(plan) })
     }, options)
   }
 

@@ -58,6 +58,8 @@ export interface BenchOptions extends FakeSourceOptions {
   workspace?: FakeWorkspace
   journal?: MemoryLogStore
   seed?: number
+  /** @default hurried */
+  clock?: Clock
 }
 
 export async function bench(options: BenchOptions = {}): Promise<Bench> {
@@ -72,7 +74,7 @@ export async function bench(options: BenchOptions = {}): Promise<Bench> {
     files: disk,
     watcher: silent,
     journal,
-    clock: hurriedClock(),
+    clock: options.clock ?? hurriedClock(),
     random: createSeededRandom(options.seed ?? 1),
   })
   loop.on('activity', (activity) => activities.push(activity))

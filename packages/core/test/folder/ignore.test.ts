@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { actionsAt, explain } from '../../src/folder/explain.js'
 import { IgnoreRules } from '../../src/folder/ignore.js'
+import { createFakeDisk } from '../../src/testing/fake-disk.js'
+import { createManualClock } from '../../src/testing/manual-clock.js'
 import { type Bench, bench, ROOT } from './harness.js'
 
 describe('the rules', () => {
@@ -87,6 +89,7 @@ describe('a folder with rules', () => {
   test('does not show what others have there', async () => {
     const b = await bench()
     b.write('.peerfold/ignore', 'big/\n')
+    await b.settle()
     await b.remote('big/movie', '1')
     await b.remote('small', '2')
     await b.settle()
@@ -207,6 +210,7 @@ describe('a folder with rules', () => {
   test('what others move to where this device ignores it goes to the trash here', async () => {
     const b = await bench()
     b.write('.peerfold/ignore', 'archive/\n')
+    await b.settle()
     await b.remoteFolder('archive')
     await b.remote('year/report', '1')
     await b.settle()
@@ -234,7 +238,7 @@ describe('a folder with rules', () => {
     const b = await bench()
     spoil(b)
     b.write('a', '1')
-    await expect(b.round()).rejects.toMatchObject({ code: 'IGNORE_UNREADABLE' })
+    await expect(b.settle()).rejects.toMatchObject({ code: 'IGNORE_UNREADABLE' })
     expect(await b.inWorkspace()).toEqual({})
   })
 })
@@ -245,7 +249,7 @@ describe('why', () => {
     const plan = await b.engine.preview()
     const actions = actionsAt(plan, path)
     const waits = await b.engine.waits(plan, actions)
-    return explain(b.engine.folder, path, actions, { waits, braked: b.engine.isBraked(plan) })
+    return await explain(b.engine.folder, path, actions, { waits, braked: b.engine.isBraked(plan) })
   }
 
   test('which rule', async () => {
@@ -256,7 +260,10 @@ describe('why', () => {
     await b.settle()
     const rule = { source: '.peerfoldignore', line: 2, pattern: 'build/' }
     expect(await why(b, 'build')).toMatchObject({ ignoredBy: rule, actions: [] })
-    expect(await why(b, 'build/x')).toMatchObject({ ignoredBy: rule })
+    expect(await why(b, 'build/x')).toMatchObject({ ignoredBy: rule, disk: { size: 1, opaque: 'IGNORED' } })
+    expect(await why(b, 'build/y')).not.toHaveProperty('disk')
+    const own = { source: 'built in', pattern: '.peerfold/' }
+    expect(await why(b, '.peerfold/folder.json')).toMatchObject({ ignoredBy: own, disk: { kind: 'file' } })
   })
 
   test('what is on disk, synced and merged, and what would happen', async () => {
@@ -291,6 +298,31 @@ describe('why', () => {
       braked: false,
       issues: [],
     })
+  })
+
+  test('what happens to the folder that it lies in', async () => {
+    const b = await bench()
+    await b.remote('a/b/c', '1')
+    await b.settle()
+    b.disk.user.rename(`${ROOT}/a`, `${ROOT}/z`)
+    const move = { direction: 'publish', do: 'move', from: 'a', path: 'z' }
+    for (const path of ['a', 'a/b', 'z/b/c']) expect(await why(b, path)).toMatchObject({ actions: [move] })
+    await b.settle()
+    await b.remoteRemove('z')
+    const removes = (await why(b, 'z/b/c')).actions
+    expect(removes.map((action) => `${action.do} ${action.path}`)).toEqual([
+      'remove z/b/c',
+      'remove z/b',
+      'remove z',
+    ])
+  })
+
+  test('a file that is being written to', async () => {
+    const time = 1_700_000_000_000
+    const b = await bench({ clock: createManualClock(time), disk: createFakeDisk({ now: () => time }) })
+    b.write('a', '1')
+    const wait = { path: 'a', for: 'rest', since: time, until: time + 100 }
+    expect((await why(b, 'a')).waits).toEqual([wait])
   })
 
   test('content that is still on its way', async () => {
