@@ -3,10 +3,13 @@ import { Command, CommanderError } from 'commander'
 import { describeError, type ErrorDescription } from '../service/error-description.js'
 import { addDeviceCommands } from './commands/devices.js'
 import { addFileCommands } from './commands/files.js'
+import { addFolderCommands } from './commands/folders.js'
 import { addPairingCommands } from './commands/pairing.js'
 import { addRunCommands } from './commands/run.js'
 import { addSetUpCommands } from './commands/set-up.js'
 import { addStatusCommand } from './commands/status.js'
+import { addTrashCommands } from './commands/trash.js'
+import { addWhyCommand } from './commands/why.js'
 import { type CommandContext, createContext } from './context.js'
 import { EXIT } from './exit.js'
 import { printable } from './printable.js'
@@ -44,6 +47,9 @@ function createProgram(context: CommandContext): Command {
   addSetUpCommands(program, context)
   addPairingCommands(program, context)
   addStatusCommand(program, context)
+  addFolderCommands(program, context)
+  addWhyCommand(program, context)
+  addTrashCommands(program, context)
   addFileCommands(program, context)
   addDeviceCommands(program, context)
   return program

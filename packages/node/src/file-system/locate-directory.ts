@@ -1,5 +1,5 @@
 import { realpath } from 'node:fs/promises'
-import { dirname, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 
 /**
  * The canonical absolute form of a directory, links resolved, and the directories around it, nearest first. A directory that does not exist keeps
@@ -12,4 +12,16 @@ export async function locateDirectory(path: string): Promise<{ directory: string
   for (let at = dirname(directory), below = directory; at !== below; below = at, at = dirname(at))
     ancestors.push(at)
   return { directory, ancestors }
+}
+
+/** The canonical absolute form of what lies, or could lie, in a directory: links above it are resolved, itself is not. */
+export async function locatePath(path: string): Promise<string> {
+  const absolute = resolve(path)
+  let [directory, below] = [dirname(absolute), basename(absolute)]
+  for (;;) {
+    const real = await realpath(directory).catch(() => undefined)
+    if (real !== undefined) return join(real, below)
+    if (dirname(directory) === directory) return absolute
+    ;[directory, below] = [dirname(directory), join(basename(directory), below)]
+  }
 }

@@ -1,7 +1,20 @@
+import type { Peerfold } from '@peerfold/core'
+
 /**
  * An operation is one verb of the command line. It runs in the process that has the home open: in `peerfold start` when that runs, reached
  * over the control socket, else in the command's own process.
  */
+
+/**
+ * How much of a device an operation needs. `home`: keys and stores. `folders`: synced folders, looked at only. `network`: connections.
+ * `all`: connections, and folders that are synced.
+ */
+export type OperationNeeds = 'home' | 'folders' | 'network' | 'all'
+
+export interface Operation {
+  needs: OperationNeeds
+  run(peerfold: Peerfold, params: Record<string, unknown>, io: OperationIo): Promise<unknown>
+}
 
 /** What an operation reads and says while it runs. */
 export interface OperationIo {

@@ -1,15 +1,10 @@
 import { basename, resolve } from 'node:path'
-import { type Peerfold, PeerfoldError, type Workspace } from '@peerfold/core'
+import { type Peerfold, PeerfoldError } from '@peerfold/core'
 import { locateDirectory } from '../file-system/locate-directory.js'
-import type { OperationIo } from './operation.js'
-
-/** `home`: keys and stores. `network`: connections too. `all`: synced folders too. */
-export type OperationNeeds = 'home' | 'network' | 'all'
-
-interface Operation {
-  needs: OperationNeeds
-  run(peerfold: Peerfold, params: Record<string, unknown>, io: OperationIo): Promise<unknown>
-}
+import { FOLDER_OPERATIONS } from './folder-operations.js'
+import type { Operation, OperationIo, OperationNeeds } from './operation.js'
+import { optionalText, text } from './params.js'
+import { selectWorkspace } from './select-workspace.js'
 
 /** What must be running for an operation; decides how its own process opens the device when none runs. */
 export function operationNeeds(name: string): OperationNeeds {
@@ -103,6 +98,7 @@ export const OPERATIONS: Record<string, Operation> = {
   },
   'device-list': { needs: 'home', run: async (pf, _, io) => pf.devices.list(io) },
   'device-remove': { needs: 'home', run: removeDevice },
+  ...FOLDER_OPERATIONS,
 }
 
 async function init(
@@ -231,31 +227,4 @@ async function removeDevice(
     })
   await pf.devices.revoke(device.id, { signal })
   return device
-}
-
-/** The workspace named, or the only one. */
-async function selectWorkspace(pf: Peerfold, params: Record<string, unknown>): Promise<Workspace> {
-  const wanted = optionalText(params, 'workspace')
-  if (wanted !== undefined) return await pf.workspaces.open(wanted)
-  const all = await pf.workspaces.list()
-  const [only] = all
-  if (only === undefined)
-    throw new PeerfoldError('WORKSPACE_NOT_FOUND', 'there is no workspace yet', {
-      hint: '`peerfold add FOLDER` makes one.',
-    })
-  if (all.length > 1)
-    throw new PeerfoldError('WORKSPACE_AMBIGUOUS', `there are ${all.length} workspaces`, {
-      hint: `Name one with --workspace: ${all.map(({ name }) => name).join(', ')}.`,
-    })
-  return await pf.workspaces.open(only.id)
-}
-
-function text(params: Record<string, unknown>, name: string): string {
-  const value = params[name]
-  if (typeof value !== 'string') throw new PeerfoldError('INVALID_ARGUMENT', `${name} is missing`)
-  return value
-}
-
-function optionalText(params: Record<string, unknown>, name: string): string | undefined {
-  return params[name] === undefined ? undefined : text(params, name)
 }

@@ -1,7 +1,7 @@
 import { type FolderActivity, type Peerfold, PeerfoldError } from '@peerfold/core'
 import { openPeerfold } from '../open-peerfold.js'
-import type { OperationIo, ServiceCaller } from './operation.js'
-import { OPERATIONS, type OperationNeeds } from './operations.js'
+import type { OperationIo, OperationNeeds, ServiceCaller } from './operation.js'
+import { OPERATIONS } from './operations.js'
 
 /** A device with its operations, in this process. */
 export interface Service extends ServiceCaller {
@@ -21,9 +21,11 @@ export interface ServiceInit {
 /** @throws {PeerfoldError} `HOME_LOCKED`, `HOME_INVALID`, `NO_IDENTITY` (when the folders are to run) */
 export async function openService(init: ServiceInit): Promise<Service> {
   const { home, needs, listen, mdns, signal } = init
-  const peerfold = await openPeerfold({ home, listen, mdns, offline: needs === 'home', signal })
+  const offline = needs === 'home' || needs === 'folders'
+  const peerfold = await openPeerfold({ home, listen, mdns, offline, signal })
   try {
-    if (needs === 'all' && peerfold.hasIdentity) await peerfold.folders.start({ signal })
+    if ((needs === 'all' || needs === 'folders') && peerfold.hasIdentity)
+      await peerfold.folders.start({ paused: needs === 'folders', signal })
     return createService(peerfold)
   } catch (error) {
     await peerfold.close()
