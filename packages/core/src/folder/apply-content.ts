@@ -33,8 +33,8 @@ const FILES_PER_BATCH = 256
 const BYTES_PER_BATCH = 256 << 20
 
 export interface ContentOutcome extends ApplyOutcome {
-  /** Contents that proved not to be here after all. */
-  missing: ContentRef[]
+  /** Those whose content proved not to be here after all. */
+  missing: FileVersion[]
 }
 
 /**
@@ -152,7 +152,7 @@ async function attempt(
     const failure = describeFailure(error)
     if (failure === undefined) throw error
     const head = folder.merged.get(action.item)?.heads[0]
-    if (failure.code === 'BLOCKS_UNAVAILABLE' && head !== undefined) outcome.missing.push(head.content)
+    if (failure.code === 'BLOCKS_UNAVAILABLE' && head !== undefined) outcome.missing.push(head)
     else folder.issues.add(action.path, failure.code, failure.message)
   }
 }
@@ -308,7 +308,7 @@ async function place(
   const unchanged = node.print.ino === intent.ino && !wasWritten(intent.entry.print, node.print)
   folder.synced.put({ ...intent.entry, print: unchanged ? node.print : intent.entry.print, racy })
   const action = old === undefined ? 'create' : 'edit'
-  folder.activity({ direction: 'applied', action, path, bytes: head.content.size })
+  folder.activity({ direction: 'applied', action, path, bytes: head.size })
 }
 
 /**

@@ -68,6 +68,8 @@ const NONE = new Uint8Array()
 /** Scan, plan, publish, apply: one round after the other, each of which may be the last. */
 export class FolderEngine {
   readonly fetcher: Fetcher
+  /** How long the last look at both sides took, in milliseconds. */
+  lookMs = 0
   readonly #patience: Patience
   #dirty: Set<string> | 'all' = 'all'
   #late: Array<{ due: number; record: TrashRecord }> = []
@@ -109,7 +111,9 @@ export class FolderEngine {
   /** @param onStart told how much there is to do, before it is done */
   async round(onStart: (plan: Plan) => void, onDone: (path: string) => void): Promise<Round> {
     const { folder } = this
+    const began = folder.clock.monotonic()
     const plan = await this.preview()
+    this.lookMs = folder.clock.monotonic() - began
     onStart(plan)
     if (this.isBraked(plan)) return this.#finish(plan, { braked: true })
     const due = this.#sift(plan)
@@ -340,7 +344,7 @@ export class FolderEngine {
       this.#watchTrash(before)
     }
     if ([...structure, ...ready].some((action) => action.path === IGNORE_FILE)) folder.ignore.replaced()
-    for (const content of filled.missing) this.fetcher.lost(content)
+    for (const version of filled.missing) this.fetcher.lost(version)
     for (const directory of [...done.dirty, ...filled.dirty]) this.markDirty(directory)
     const cameMeanwhile = contents.some((action) => this.#isReady(action) && !ready.includes(action))
     return done.applied + filled.applied > 0 || cameMeanwhile
@@ -358,14 +362,14 @@ export class FolderEngine {
     this.fetcher.want(
       contents.flatMap(({ do: what, item, path }) => {
         const head = what === 'meta' ? undefined : merged.get(item)?.heads[0]
-        return head === undefined ? [] : [{ path, content: head.content }]
+        return head === undefined ? [] : [{ path, version: head }]
       }),
     )
   }
 
   #isReady(action: ContentAction): boolean {
     const head = this.folder.merged.get(action.item)?.heads[0]
-    return action.do === 'meta' || (head !== undefined && this.fetcher.isReady(head.content))
+    return action.do === 'meta' || (head !== undefined && this.fetcher.isReady(head))
   }
 
   /** Whether any was found. */

@@ -119,7 +119,7 @@ function inWorkspace(
   const entry = merged.at(path)
   if (entry === undefined) return undefined
   const [head] = entry.heads
-  const side: Side = { kind: entry.kind, size: head?.content.size ?? 0 }
+  const side: Side = { kind: entry.kind, size: head?.size ?? 0 }
   if (head !== undefined) side.mtime = head.mtime
   const truePath = merged.path(entry)
   if (truePath !== path) side.path = truePath

@@ -1,13 +1,15 @@
-import type { ContentRef } from '../content/types.js'
 import { isPeerfoldError } from '../errors.js'
 import type { Clock } from '../ports/clock.js'
+import type { FileVersion } from '../tree/types.js'
 import type { FolderSource } from './types.js'
 
-/** A content that a path waits for. */
+/** A version whose content a path waits for. */
 export interface Wanted {
   path: string
-  content: ContentRef
+  version: Pick<FileVersion, 'id' | 'content' | 'size'>
 }
+
+type Version = Wanted['version']
 
 export interface FetcherInit {
   source: Pick<FolderSource, 'available' | 'fetch'>
@@ -52,7 +54,7 @@ export class Fetcher {
   want(wanted: readonly Wanted[]): void {
     const keys = new Set<string>()
     for (const want of wanted) {
-      const key = keyOf(want.content)
+      const key = want.version.id
       keys.add(key)
       const job = this.#jobs.get(key)
       const since = this.init.clock.now()
@@ -61,24 +63,24 @@ export class Fetcher {
       else job.wanted = want
     }
     for (const key of [...this.#jobs.keys()]) if (!keys.has(key)) this.#jobs.delete(key)
-    const bySize = [...this.#jobs.values()].sort((a, b) => a.wanted.content.size - b.wanted.content.size)
+    const bySize = [...this.#jobs.values()].sort((a, b) => a.wanted.version.size - b.wanted.version.size)
     this.#toCheck = bySize.filter((job) => job.state === 'checking' && !this.#busy.has(job))
     this.#toFetch = bySize.filter((job) => job.state === 'waiting')
     this.#pump()
   }
 
-  isReady(content: ContentRef): boolean {
-    return this.#jobs.get(keyOf(content))?.state === 'ready'
+  isReady({ id }: Pick<Version, 'id'>): boolean {
+    return this.#jobs.get(id)?.state === 'ready'
   }
 
   /** Since when (milliseconds since 1970) it is wanted. */
-  since(content: ContentRef): number | undefined {
-    return this.#jobs.get(keyOf(content))?.since
+  since({ id }: Pick<Version, 'id'>): number | undefined {
+    return this.#jobs.get(id)?.since
   }
 
   /** It was thought to be here and is not. */
-  lost(content: ContentRef): void {
-    const job = this.#jobs.get(keyOf(content))
+  lost({ id }: Pick<Version, 'id'>): void {
+    const job = this.#jobs.get(id)
     if (job !== undefined) this.#later(job)
   }
 
@@ -111,7 +113,7 @@ export class Fetcher {
       const next = this.#toFetch.findIndex((job) => job.notBefore <= now)
       if (next < 0) return
       const [job] = this.#toFetch.splice(next, 1)
-      if (this.#jobs.get(keyOf(job!.wanted.content)) === job) this.#run(job!, () => this.#fetch(job!))
+      if (this.#jobs.get(job!.wanted.version.id) === job) this.#run(job!, () => this.#fetch(job!))
     }
   }
 
@@ -130,7 +132,7 @@ export class Fetcher {
   async #check(job: Job): Promise<void> {
     this.#checks++
     try {
-      const here = await this.init.source.available(job.wanted.content, { signal: this.#end.signal })
+      const here = await this.init.source.available(job.wanted.version.content, { signal: this.#end.signal })
       job.state = here ? 'ready' : 'waiting'
       if (!here) this.#toFetch.push(job)
     } catch (error) {
@@ -151,7 +153,7 @@ export class Fetcher {
     )
     try {
       const signal = AbortSignal.any([this.#end.signal, deadline.signal])
-      await this.init.source.fetch(job.wanted.content, { signal })
+      await this.init.source.fetch(job.wanted.version.content, { signal })
       job.state = 'ready'
     } catch (error) {
       if (deadline.signal.aborted) this.#later(job)
@@ -181,8 +183,4 @@ export class Fetcher {
     const running: Promise<void> = sleep.finally(() => this.#running.delete(running))
     this.#running.add(running)
   }
-}
-
-function keyOf(content: ContentRef): string {
-  return content.root.toString()
 }

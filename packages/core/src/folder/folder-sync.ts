@@ -1,5 +1,4 @@
 import { raceSignal } from '../async/deadline.js'
-import { toHex } from '../encoding/bytes.js'
 import { isPeerfoldError, PeerfoldError } from '../errors.js'
 import type { AbortOptions } from '../ports/abort.js'
 import type { Watcher } from '../ports/watcher.js'
@@ -25,6 +24,8 @@ export interface FolderLoopInit {
 }
 
 const DEBOUNCE_MS = 50
+/** Looking at everything costs time that grows with the folder: hints may gather for as long as the last look took, but no longer than this. */
+const GATHER_MAX_MS = 2_000
 const RESCAN_MS = 3_600_000
 const UNWATCHED_RESCAN_MS = 60_000
 const REWATCH_MS = 60_000
@@ -114,7 +115,9 @@ export class FolderLoop implements FolderSync {
   }
 
   status(): FolderStatus {
-    const awaiting = this.#init.engine.fetcher.awaiting()
+    const awaiting = this.#init.engine.fetcher
+      .awaiting()
+      .map(({ path, version }) => ({ path, size: version.size }))
     const status: FolderStatus = {
       state: this.#state,
       pending: { ...this.#pending },
@@ -259,6 +262,7 @@ export class FolderLoop implements FolderSync {
       const wait = this.#paused ? undefined : await this.#attempt()
       if (signal.aborted) return
       if (wait !== 0) await this.#sleep(wait)
+      if (this.#woken || wait === 0) await this.#gather(wait === 0 || this.#barriers.size > 0)
     }
   }
 
@@ -359,7 +363,14 @@ export class FolderLoop implements FolderSync {
     for (const barrier of [...this.#barriers]) if (barrier.scanned) barrier.reject(error)
   }
 
-  /** Until woken, or the time is over. Hints come in bursts: a moment's rest lets them gather. */
+  /** Hints come in bursts, and contents one by one: a moment's rest lets them gather. */
+  async #gather(hurry: boolean): Promise<void> {
+    const { clock, signal } = this.#init.folder
+    const rest = Math.min(GATHER_MAX_MS, Math.max(hurry ? 0 : DEBOUNCE_MS, this.#init.engine.lookMs))
+    if (rest >= 1) await clock.sleep(rest, { signal }).catch(() => undefined)
+  }
+
+  /** Until woken, or the time is over. */
   async #sleep(ms: number | undefined): Promise<void> {
     const { clock, signal } = this.#init.folder
     const before = { wall: clock.now(), monotonic: clock.monotonic() }
@@ -369,8 +380,6 @@ export class FolderLoop implements FolderSync {
     if (this.#woken || signal.aborted) woken.abort()
     await clock.sleep(ms ?? RESCAN_MS, { signal: woken.signal }).catch(() => undefined)
     this.#wakeUp = undefined
-    if (this.#woken && this.#barriers.size === 0 && !signal.aborted)
-      await clock.sleep(DEBOUNCE_MS, { signal }).catch(() => undefined)
     const slept = clock.now() - before.wall - (clock.monotonic() - before.monotonic)
     if (slept > SLEPT_MS) this.#init.engine.markDirty('all')
   }
@@ -452,7 +461,7 @@ export class FolderLoop implements FolderSync {
       status.pending,
       status.error,
       status.issues,
-      status.awaiting.map(({ path, content }) => [path, toHex(content.plain)]),
+      status.awaiting,
     ])
     if (summary === this.#lastSaid) return
     this.#lastSaid = summary

@@ -267,8 +267,7 @@ function planApply(
     if (entry.kind === 'folder') {
       plan.apply.push({ do: 'mkdir', item: entry.item, path })
       showBelow(entry.item, path)
-    } else if (head !== undefined)
-      contents.push({ do: 'create', item: entry.item, path, bytes: head.content.size })
+    } else if (head !== undefined) contents.push({ do: 'create', item: entry.item, path, bytes: head.size })
   }
 
   /** Something that is not synced (a device, an unreadable directory) has the name. */
@@ -291,9 +290,11 @@ function planApply(
     const head = entry.heads[0]
     const file = old.file!
     if (head === undefined) return
-    const equal = equalBytes(head.content.plain, file.content.plain) && head.type === file.type
+    const equal =
+      head.id === file.version ||
+      (equalBytes(head.content.plain, file.content.plain) && head.type === file.type)
     const meta = head.type === 'symlink' || (head.mtime === file.mtime && head.executable === file.executable)
-    if (!equal) contents.push({ do: 'edit', item: entry.item, path, bytes: head.content.size })
+    if (!equal) contents.push({ do: 'edit', item: entry.item, path, bytes: head.size })
     else if (!meta) contents.push({ do: 'meta', item: entry.item, path })
     else if (head.id !== file.version) plan.apply.push({ do: 'adopt', item: entry.item, path })
   }

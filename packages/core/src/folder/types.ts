@@ -50,7 +50,7 @@ export interface FolderStatus {
   /** Waiting to be applied to or read from the disk. */
   pending: { files: number; bytes: number }
   /** Files whose content is on its way. */
-  awaiting: Array<{ path: string; content: ContentRef }>
+  awaiting: Array<{ path: string; size: number }>
   issues: FolderIssue[]
   error?: { code: string; message: string }
 }

@@ -75,10 +75,10 @@ async function waitsForContent(
 ): Promise<Wait | undefined> {
   if (action.do !== 'create' && action.do !== 'edit') return undefined
   const entry = merged.get(action.item)
-  const content = entry?.heads[0]?.content
-  if (entry === undefined || content === undefined || fetcher.isReady(content)) return undefined
-  if (await source.available(content, options)) return undefined
-  const since = fetcher.since(content)
+  const head = entry?.heads[0]
+  if (entry === undefined || head === undefined || fetcher.isReady(head)) return undefined
+  if (await source.available(head.content, options)) return undefined
+  const since = fetcher.since(head)
   return {
     path: action.path,
     for: 'content',

@@ -180,6 +180,7 @@ export function createFakeWorkspace(id = toHex(sha256Now(toUtf8('fake workspace'
         ...meta,
         id: `1.${stamp}`,
         content,
+        size: content.size,
         basedOn: [...basedOn],
         stamp,
         time: stamp,

@@ -61,6 +61,7 @@ export async function toVersion(rows: RowView, shard: number, head: Content): Pr
     get content() {
       return unpackContent(head.content)
     },
+    size: head.content.size,
     ...unpackMeta(head),
     basedOn: head.basedOn.map(({ writer, clock }) => recordId(shard, writer, clock)),
     stamp: head.stamp,

@@ -21,6 +21,8 @@ export interface FileMeta {
 export interface FileVersion extends FileMeta {
   id: RecordId
   content: ContentRef
+  /** Bytes of its content. */
+  size: number
   /** Versions it was based on. */
   basedOn: RecordId[]
   /** Lamport counter of its commit. */

@@ -11,7 +11,7 @@ export function toItem(entry: TreeEntry, path: readonly string[]): Item {
     name: entry.name,
     kind: entry.kind,
     type: entry.kind === 'folder' ? 'folder' : (head?.type ?? 'file'),
-    size: head?.content.size ?? 0,
+    size: head?.size ?? 0,
     mtime: head === undefined ? undefined : new Date(head.mtime),
     executable: head?.executable ?? false,
     version: head?.id,

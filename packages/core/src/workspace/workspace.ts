@@ -254,7 +254,7 @@ export class WorkspaceFacade implements Workspace {
   #toVersion(version: FileVersion, device: DeviceId): Version {
     return {
       id: version.id,
-      size: version.content.size,
+      size: version.size,
       time: new Date(version.time),
       mtime: new Date(version.mtime),
       device,
