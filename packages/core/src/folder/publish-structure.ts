@@ -158,7 +158,7 @@ class StructureRun {
     const entry = await this.tx.entry(item)
     if (old === undefined || entry === undefined) return this.#forget(item)
     const parent = await this.#folderOf(action)
-    if (parent === undefined) return false
+    if (parent === undefined || this.#liesBelow(parent, item)) return false
     const name = this.#wanted.get(item) ?? this.#nameFor(old, parent, baseName(path))
     let place = { parent, name }
     if (entry.parent !== parent || entry.name !== name) {
@@ -174,6 +174,17 @@ class StructureRun {
     const shown = (await this.tx.entry(item))?.name ?? place.name
     this.#put({ ...old, parent, name: shown, diskName: baseName(path) })
     return true
+  }
+
+  /** Whether a folder is still taken to lie in `item`: its own move comes first. */
+  #liesBelow(folder: ItemId, item: ItemId): boolean {
+    for (let at: ItemId | undefined = folder; at !== undefined; at = this.#placeOf(at)?.parent)
+      if (at === item) return true
+    return false
+  }
+
+  #placeOf(item: ItemId): SyncedEntry | undefined {
+    return this.#puts.get(item) ?? this.folder.synced.get(item)
   }
 
   #wantLater(move: Structural & { do: 'move' }, name: string): void {
