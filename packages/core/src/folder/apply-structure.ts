@@ -3,7 +3,7 @@ import type { ItemId } from '../ports/ids.js'
 import { type ItemKind, ROOT_ITEM, type TreeEntry } from '../tree/types.js'
 import { absolute, diskAt, type FolderContext, occupantAt } from './context.js'
 import { baseName, isWithin, joinPath, parentPath, putNode, removeNode } from './disk-tree.js'
-import { fingerprintOf, sameFingerprint, sameInode } from './fingerprint.js'
+import { type Fingerprint, fingerprintOf, sameFingerprint, sameInode } from './fingerprint.js'
 import {
   DiskChanged,
   describeFailure,
@@ -62,6 +62,8 @@ class ApplyRun {
   readonly #trashed = new Map<ItemId, string>()
   /** Places that moves of this pass are bound for. */
   readonly #claimed = new Set<string>()
+  /** Moves whose file or folder lies in `.peerfold/tmp`. */
+  readonly #aside = new Set<string>()
   #pending: Structural[]
 
   constructor(
@@ -106,15 +108,10 @@ class ApplyRun {
       if (verdict === 'done') this.folder.issues.clear(action.path)
       return verdict
     } catch (error) {
-      if (error instanceof DiskChanged) this.outcome.dirty.add(parentPath(action.path))
-      else {
-        const failure = describeFailure(error)
-        if (failure === undefined) throw error
-        this.folder.issues.add(action.path, failure.code, failure.message)
-      }
+      this.#failed(action.path, error)
       return 'done'
     } finally {
-      if (moving !== undefined) this.folder.journal.endIntent(moving.intent.id)
+      if (moving !== undefined) this.#endIntent(moving.intent.id)
     }
   }
 
@@ -237,27 +234,41 @@ class ApplyRun {
     const known = diskAt(folder, from)
     if (stat === undefined || known === undefined || !sameInode(fingerprintOf(stat), known.print))
       throw new DiskChanged(from)
-    if (occupantAt(folder, to) === known) await this.#rename(id, old.kind, from, to)
+    if (old.kind === 'file' || occupantAt(folder, to) === known)
+      await this.#moveAside(id, old.kind, known.print, from, to)
     else await moveEntry(folder, old.kind, absolute(folder, from), absolute(folder, to))
     const node = await nodeOf(folder, to, folder.clock.monotonic())
     if (known.listing !== undefined) node.listing = known.listing
     removeNode(folder.disk, from)
     putNode(folder.disk, parentPath(to), node)
-    const clean = sameFingerprint(fingerprintOf(stat), old.print)
+    const clean = sameFingerprint(fingerprintOf(stat), old.print) && !wasWritten(old.print, node.print)
     folder.synced.put({ ...old, print: clean || old.kind === 'folder' ? node.print : old.print })
   }
 
-  /** Two names that are one to this disk: by way of `.peerfold/tmp`, or it might see nothing to do. */
-  async #rename(id: string, kind: ItemKind, from: string, to: string): Promise<void> {
+  /**
+   * By way of `.peerfold/tmp`: a file that a program puts there in the last moment is seen to be another, and two names that are one to this disk
+   * are no obstacle.
+   */
+  async #moveAside(id: string, kind: ItemKind, print: Fingerprint, from: string, to: string): Promise<void> {
     const { folder } = this
     const aside = folder.files.join(this.paths.tmp, id)
     await folder.files.rename(absolute(folder, from), aside)
+    this.#aside.add(id)
     try {
+      const stat = await statAbsolute(folder, aside)
+      if (stat === undefined || !sameInode(fingerprintOf(stat), print)) throw new DiskChanged(from)
       await moveEntry(folder, kind, aside, absolute(folder, to))
     } catch (error) {
       await moveToFreeName(folder, kind, aside, absolute(folder, parentPath(from)), baseName(from))
+      this.#aside.delete(id)
       throw error
     }
+    this.#aside.delete(id)
+  }
+
+  /** What lies in `.peerfold/tmp` because it could not be given back stays announced: the next round gives it back. */
+  #endIntent(id: string): void {
+    if (!this.#aside.has(id)) this.folder.journal.endIntent(id)
   }
 
   /** Says durably what the trash is going to hold before anything goes there. */
@@ -367,12 +378,33 @@ class ApplyRun {
       const occupant = to === undefined ? undefined : this.#itemAt(to)
       if (to === undefined || occupant === undefined || occupant === item) continue
       const inside = isWithin(this.folder.synced.path(item) ?? '', to)
-      if (pending.get(occupant) === 'move') await this.#stepAside(occupant, parentPath(to))
-      else if (pending.get(occupant) === 'remove' && inside) await this.#stepAside(item, parentPath(to))
+      if (pending.get(occupant) === 'move') await this.#tryStepAside(occupant, parentPath(to))
+      else if (pending.get(occupant) === 'remove' && inside) await this.#tryStepAside(item, parentPath(to))
       else continue
       return true
     }
     return false
+  }
+
+  /** What can't step aside is left to the next plan. */
+  async #tryStepAside(item: ItemId, directory: string): Promise<void> {
+    try {
+      await this.#stepAside(item, directory)
+    } catch (error) {
+      const path = this.folder.synced.path(item) ?? directory
+      this.#pending = this.#pending.filter((action) => action.item !== item)
+      this.#failed(path, error)
+    }
+  }
+
+  #failed(path: string, error: unknown): void {
+    if (error instanceof DiskChanged) {
+      this.outcome.dirty.add(parentPath(path))
+      return
+    }
+    const failure = describeFailure(error)
+    if (failure === undefined) throw error
+    this.folder.issues.add(path, failure.code, failure.message)
   }
 
   /** The synced item that has the place of a path on this disk. */
@@ -396,7 +428,7 @@ class ApplyRun {
       await this.#moveTo(intent)
       folder.synced.put({ ...folder.synced.get(item)!, ...place, diskName: name })
     } finally {
-      folder.journal.endIntent(intent.id)
+      this.#endIntent(intent.id)
     }
     await folder.journal.flush(folder.synced)
   }

@@ -15,6 +15,7 @@ import { Patience, type PatienceInit } from './patience.js'
 import { type ApplyAction, makePlan, type Plan, type PublishAction } from './plan.js'
 import { publishContents } from './publish-content.js'
 import { publishStructure } from './publish-structure.js'
+import { recover } from './recover.js'
 import { scan } from './scanner.js'
 import { isGone, readStable } from './stable-read.js'
 import type { StatePaths } from './state-directory.js'
@@ -332,6 +333,7 @@ export class FolderEngine {
     const contents = plan.apply.filter(isContent)
     this.#want(contents)
     const structure = plan.apply.filter((action) => !isContent(action))
+    if (folder.journal.intents.size > 0) await recover(folder, paths)
     const before = new Set(folder.journal.trash.keys())
     let ready: ContentAction[]
     let done: ApplyOutcome

@@ -36,7 +36,9 @@ async function recoverMove(
 ): Promise<void> {
   const { id, ino, path, from, entry } = intent
   const aside = folder.files.join(paths.tmp, id)
-  if ((await statAbsolute(folder, aside))?.ino === ino) {
+  const kept = await statAbsolute(folder, aside)
+  if (kept !== undefined && kept.ino === stat?.ino) await removeQuietly(folder, aside)
+  else if (kept !== undefined) {
     const above = absolute(folder, parentPath(from))
     const directory = (await statAbsolute(folder, above))?.type === 'folder' ? above : folder.directory
     await moveToFreeName(folder, entry.kind, aside, directory, baseName(from))

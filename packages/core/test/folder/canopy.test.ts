@@ -18,6 +18,11 @@ describe('three trees become one', () => {
     [1_794_499_320, 'a temporary file could not be removed, and stayed'],
     [1_876_301_552, 'a save was lost'],
     [1_638_701_114, 'what was written last was not what was published'],
+    [950_179_549, 'a file that was to step aside had changed, and the round broke off'],
+    [
+      2_128_369_589,
+      'a folder moved into one that was still taken to lie in it, and its places went round in a circle',
+    ],
   ] as const)
     test(`history ${seed}: ${what}`, () => survivesShuffling(seed))
 })

@@ -17,6 +17,10 @@ describe('disk and workspace converge', () => {
     ],
     [1_024_603_289, 'a file was linked into the trash, the next call failed, and the link stayed'],
     [1_960_971_971, 'a temporary file could not be removed, and stayed'],
+    [
+      1_623_976_652,
+      'a file was saved by rename while it was being moved, and the save was removed with the old name',
+    ],
   ] as const)
     test(`history ${seed}: ${what}`, () => converges(seed))
 })
