@@ -1,7 +1,5 @@
-import type { ContentRef } from '../content/types.js'
-import { fromUtf8 } from '../encoding/bytes.js'
-import { FileSystemError, PeerfoldError } from '../errors.js'
-import type { FileHandle, FileStat } from '../ports/file-system.js'
+import { FileSystemError } from '../errors.js'
+import type { FileStat } from '../ports/file-system.js'
 import type { FileVersion, TreeEntry } from '../tree/types.js'
 import { type ApplyOutcome, placed, targetOf } from './apply-structure.js'
 import { absolute, diskAt, type FolderContext } from './context.js'
@@ -24,6 +22,7 @@ import type { ApplyAction } from './plan.js'
 import { randomId, type StatePaths, trashName } from './state-directory.js'
 import type { SyncedEntry } from './synced-tree.js'
 import { discard, removeQuietly, wasWritten } from './trash.js'
+import { writeVersion } from './write-version.js'
 
 type ContentAction = Extract<ApplyAction, { do: 'create' | 'edit' | 'meta' }>
 
@@ -174,7 +173,7 @@ async function prepare(
   const id = randomId(folder.random)
   const tmp = folder.files.join(paths.tmp, id)
   try {
-    const print = await writeFile(folder, tmp, head, old)
+    const print = await writeVersion(folder, tmp, head, modeOf(folder, head, old))
     return {
       action,
       entry,
@@ -213,76 +212,14 @@ function fileOf(head: FileVersion): NonNullable<SyncedEntry['file']> {
   return { version: id, content, mtime, type, executable }
 }
 
-/** Content, mode and time of a version under a temporary name, synced. */
-async function writeFile(
-  folder: FolderContext,
-  tmp: string,
+/** What a file that is replaced lets others do with it is kept. */
+function modeOf(
+  { traits }: FolderContext,
   head: FileVersion,
   old: SyncedEntry | undefined,
-): Promise<Fingerprint> {
-  if (head.type === 'symlink') return writeLink(folder, tmp, head)
-  const handle = await folder.files.create(tmp, head.executable ? 0o777 : 0o666)
-  try {
-    await writeBytes(folder, handle, head.content)
-    if (folder.traits.executables && old?.file?.type === 'file')
-      await handle.chmod(withExecutable(old.print.mode, head.executable))
-    await handle.utimes(head.mtime)
-    await handle.sync()
-    return fingerprintOf(await handle.stat())
-  } finally {
-    await handle.close()
-  }
-}
-
-/** Runs of zeros are left out: the file system reads them as zeros and need not store them. */
-async function writeBytes(folder: FolderContext, handle: FileHandle, content: ContentRef): Promise<void> {
-  let position = 0
-  let holes = false
-  for await (const piece of folder.source.open(content, { signal: folder.signal })) {
-    if (piece.length >= HOLE && isZero(piece)) holes = true
-    else await handle.write(piece, position)
-    position += piece.length
-  }
-  if (position !== content.size)
-    throw new PeerfoldError('MANIFEST_INVALID', `content has ${position} bytes instead of ${content.size}`)
-  if (holes) await handle.truncate(content.size)
-}
-
-const HOLE = 4096
-
-function isZero(bytes: Uint8Array): boolean {
-  for (const byte of bytes) if (byte !== 0) return false
-  return true
-}
-
-/** Links are written as they are and never followed. */
-async function writeLink(folder: FolderContext, tmp: string, head: FileVersion): Promise<Fingerprint> {
-  const pieces: Uint8Array[] = []
-  for await (const piece of folder.source.open(head.content, { signal: folder.signal })) pieces.push(piece)
-  const target = decodeTarget(pieces)
-  if (target === undefined)
-    throw new PeerfoldError('FILE_UNSUPPORTED', 'a symbolic link without a usable target')
-  await folder.files.symlink(target, tmp)
-  return fingerprintOf(await folder.files.lstat(tmp))
-}
-
-const MAX_TARGET = 4095
-
-function decodeTarget(pieces: readonly Uint8Array[]): string | undefined {
-  const length = pieces.reduce((sum, piece) => sum + piece.length, 0)
-  if (length === 0 || length > MAX_TARGET) return undefined
-  const bytes = new Uint8Array(length)
-  let position = 0
-  for (const piece of pieces) {
-    bytes.set(piece, position)
-    position += piece.length
-  }
-  try {
-    const target = fromUtf8(bytes)
-    return target.includes('\0') ? undefined : target
-  } catch {
-    return undefined
-  }
+): number | undefined {
+  if (!traits.executables || old?.file?.type !== 'file') return undefined
+  return withExecutable(old.print.mode, head.executable)
 }
 
 /** Whoever may read may also execute. */
