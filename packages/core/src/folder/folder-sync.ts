@@ -2,14 +2,16 @@ import { raceSignal } from '../async/deadline.js'
 import { isPeerfoldError, PeerfoldError } from '../errors.js'
 import type { AbortOptions } from '../ports/abort.js'
 import type { Watcher } from '../ports/watcher.js'
+import { Barriers } from './barriers.js'
 import type { FolderContext } from './context.js'
 import { parentPath } from './disk-tree.js'
 import type { FolderEngine, Round } from './engine.js'
 import { actionsAt, type Explanation, explain } from './explain.js'
 import { describeFailure } from './guard.js'
-import { STATE_DIRECTORY } from './names.js'
 import type { Plan } from './plan.js'
+import { StatusBoard } from './status-board.js'
 import type { FolderActivity, FolderPlan, FolderStatus, FolderSync, TrashedFile } from './types.js'
+import { Watching } from './watching.js'
 
 export interface FolderLoopInit {
   folder: FolderContext
@@ -28,54 +30,51 @@ const DEBOUNCE_MS = 50
 const GATHER_MAX_MS = 2_000
 const RESCAN_MS = 3_600_000
 const UNWATCHED_RESCAN_MS = 60_000
-const REWATCH_MS = 60_000
 const MISSING_RETRY_MS = 2_000
 const FAILURE_RETRY_MS = 1_000
 const FAILURE_RETRY_MAX_MS = 60_000
-const STATUS_INTERVAL_MS = 200
 /** Wall time running ahead of the monotonic clock by this much: the machine slept. */
 const SLEPT_MS = 30_000
 /** Rounds in a row that find the disk changed again without getting anything done. */
 const RESTLESS_ROUNDS = 10
 
-interface Barrier {
-  /** Its scan began after the call. */
-  scanned: boolean
-  resolve(): void
-  reject(error: unknown): void
-}
-
 /** Runs rounds of the engine whenever there is a reason to, and tells the world about it. */
 export class FolderLoop implements FolderSync {
   readonly #init: FolderLoopInit
-  readonly #statusListeners = new Set<(status: FolderStatus) => void>()
+  readonly #board: StatusBoard
+  readonly #watching: Watching
   readonly #activityListeners = new Set<(activity: FolderActivity) => void>()
-  readonly #barriers = new Set<Barrier>()
+  readonly #barriers = new Barriers()
   readonly #tasks: Task<any>[] = []
-  #state: FolderStatus['state'] = 'syncing'
-  #error: FolderStatus['error']
-  #pending = { files: 0, bytes: 0 }
-  #weights = new Map<string, number>()
   #paused = false
   #prepared = false
-  #watched = false
-  /** Ends the present watch, and begins another. */
-  #watchEnd = new AbortController()
   #failures = 0
   #restless = 0
   #nextScan = 0
   #wakeUp: (() => void) | undefined
   #woken = false
-  #statusSaidAt = 0
   /** The workspace changed since the last round began. */
   #behind = false
   #idle: Promise<void> = Promise.resolve()
-  #running: Promise<unknown> | undefined
-  #watching: Promise<void> | undefined
+  #running: Promise<void> | undefined
+  #watched: Promise<void> | undefined
   #closing: Promise<void> | undefined
 
   constructor(init: FolderLoopInit) {
     this.#init = init
+    const { folder, engine, watcher } = init
+    this.#board = new StatusBoard(folder, engine.fetcher)
+    this.#watching = new Watching({
+      folder,
+      watcher,
+      onHint: (hint) => {
+        engine.markDirty(hint.type === 'overflow' ? 'all' : hint.directory)
+        this.wake()
+      },
+      onBlind: () => {
+        this.#nextScan = Math.min(this.#nextScan, folder.clock.monotonic() + UNWATCHED_RESCAN_MS)
+      },
+    })
   }
 
   get directory(): string {
@@ -86,8 +85,8 @@ export class FolderLoop implements FolderSync {
   start(prepared: boolean, paused = false): void {
     this.#prepared = prepared
     this.#paused = paused
-    if (paused) this.#state = 'paused'
-    else this.#watching = this.#watch()
+    if (paused) this.#board.say('paused')
+    else this.#watched = this.#watching.run()
     this.#running = this.#run()
   }
 
@@ -100,13 +99,13 @@ export class FolderLoop implements FolderSync {
   /** @internal The workspace changed: the disk is behind from this very moment, not from the next round on. */
   merged(): void {
     this.#behind = true
-    if (this.#state === 'synced') this.#say('syncing')
+    if (this.#board.state === 'synced') this.#board.say('syncing')
     this.wake()
   }
 
   /** @internal Other directories are ignored from now on. */
   watchAnew(): void {
-    this.#watchEnd.abort()
+    this.#watching.anew()
   }
 
   /** @internal */
@@ -115,16 +114,7 @@ export class FolderLoop implements FolderSync {
   }
 
   status(): FolderStatus {
-    const awaiting = this.#init.engine.fetcher
-      .awaiting()
-      .map(({ path, version }) => ({ path, size: version.size }))
-    const status: FolderStatus = {
-      state: this.#state,
-      pending: { ...this.#pending },
-      awaiting,
-      issues: this.#init.folder.issues.list(),
-    }
-    return this.#error === undefined ? status : { ...status, error: this.#error }
+    return this.#board.status()
   }
 
   on(event: 'status', listener: (status: FolderStatus) => void): () => void
@@ -133,53 +123,33 @@ export class FolderLoop implements FolderSync {
     event: 'status' | 'activity',
     listener: ((it: FolderStatus) => void) & ((it: FolderActivity) => void),
   ): () => void {
-    const listeners: Set<typeof listener> =
-      event === 'status' ? this.#statusListeners : (this.#activityListeners as Set<any>)
-    listeners.add(listener)
-    return () => listeners.delete(listener)
+    if (event === 'status') return this.#board.listen(listener)
+    this.#activityListeners.add(listener)
+    return () => this.#activityListeners.delete(listener)
   }
 
   settled(options: AbortOptions = {}): Promise<void> {
     if (this.#closing !== undefined) return Promise.reject(closed())
-    if (options.signal?.aborted) return Promise.reject(options.signal.reason)
     if (this.#paused) return Promise.reject(paused())
-    return new Promise((resolve, reject) => {
-      const end = () => {
-        this.#barriers.delete(barrier)
-        options.signal?.removeEventListener('abort', onAbort)
-      }
-      const barrier: Barrier = {
-        scanned: false,
-        resolve: () => {
-          end()
-          resolve()
-        },
-        reject: (error) => {
-          end()
-          reject(error)
-        },
-      }
-      const onAbort = () => barrier.reject(options.signal?.reason)
-      options.signal?.addEventListener('abort', onAbort)
-      this.#barriers.add(barrier)
-      this.wake()
-    })
+    const passed = this.#barriers.add(options)
+    this.wake()
+    return passed
   }
 
   async pause(): Promise<void> {
     this.#paused = true
-    for (const barrier of [...this.#barriers]) barrier.reject(paused())
+    this.#barriers.end(paused())
     this.wake()
     await this.#idle
-    if (this.#closing === undefined) this.#say('paused')
+    if (this.#closing === undefined) this.#board.say('paused')
   }
 
   async resume(): Promise<void> {
     if (!this.#paused || this.#closing !== undefined) return
     this.#paused = false
-    this.#watching ??= this.#watch()
+    this.#watched ??= this.#watching.run()
     this.#init.engine.markDirty('all')
-    this.#say('syncing')
+    this.#board.say('syncing')
     this.wake()
   }
 
@@ -235,7 +205,7 @@ export class FolderLoop implements FolderSync {
       if (!engine.isBraked(plan)) return
       engine.accept(plan)
       engine.markDirty('all')
-      if (!this.#paused) this.#say('syncing')
+      if (!this.#paused) this.#board.say('syncing')
     }, options)
   }
 
@@ -247,10 +217,10 @@ export class FolderLoop implements FolderSync {
   async #close(): Promise<void> {
     this.#init.stop.abort(closed())
     this.wake()
-    for (const barrier of [...this.#barriers]) barrier.reject(closed())
+    this.#barriers.end(closed())
     for (const task of this.#tasks.splice(0)) task.reject(closed())
     await this.#init.engine.fetcher.close()
-    await Promise.all([this.#running, this.#watching])
+    await Promise.all([this.#running, this.#watched])
     await this.#init.end()
   }
 
@@ -286,14 +256,11 @@ export class FolderLoop implements FolderSync {
     const { engine, folder } = this.#init
     await this.#prepare()
     if (this.#isScanDue()) await engine.purge()
-    for (const barrier of this.#barriers) {
-      if (!barrier.scanned) engine.markDirty('all')
-      barrier.scanned = true
-    }
+    if (this.#barriers.scan()) engine.markDirty('all')
     this.#behind = false
     const round = await engine.round(
-      (plan) => this.#count(plan),
-      (path) => this.#counted(path),
+      (plan) => this.#board.count(plan),
+      (path) => this.#board.done(path),
     )
     await folder.journal.flush(folder.synced)
     return this.#conclude(round)
@@ -312,7 +279,7 @@ export class FolderLoop implements FolderSync {
     const now = clock.monotonic()
     if (now < this.#nextScan) return false
     this.#init.engine.markDirty('all')
-    const every = this.#watched ? RESCAN_MS : UNWATCHED_RESCAN_MS
+    const every = this.#watching.active ? RESCAN_MS : UNWATCHED_RESCAN_MS
     const jitter = 0.75 + (random.bytes(1)[0]! / 255) * 0.5
     this.#nextScan = now + every * jitter
     return true
@@ -321,26 +288,26 @@ export class FolderLoop implements FolderSync {
   #conclude(round: Round): number | undefined {
     const now = this.#init.folder.clock.monotonic()
     if (round.braked) return this.#brake(round.plan)
-    this.#error = undefined
+    this.#board.setError(undefined)
     this.#restless = round.progress || !round.dirty ? 0 : this.#restless + 1
     const awaiting = this.#init.engine.fetcher.awaiting().length > 0
     const waits = [...(round.next === undefined ? [] : [round.next]), this.#nextScan].map(
       (time) => time - now,
     )
-    this.#count(round.plan)
+    this.#board.count(round.plan)
     if (round.settled) {
-      for (const barrier of [...this.#barriers]) if (barrier.scanned) barrier.resolve()
-      this.#say(awaiting || this.#pending.files > 0 || this.#behind ? 'syncing' : 'synced')
-    } else this.#say('syncing')
+      this.#barriers.pass()
+      this.#board.say(awaiting || this.#board.pending > 0 || this.#behind ? 'syncing' : 'synced')
+    } else this.#board.say('syncing')
     if (round.progress || round.dirty) return this.#restless > RESTLESS_ROUNDS ? FAILURE_RETRY_MS : 0
     return Math.max(1, Math.min(...waits))
   }
 
   #brake(plan: Plan): undefined {
     const error = new PeerfoldError('BRAKE', `${plan.removals} items would be removed`)
-    this.#error = { code: error.code, message: error.message }
-    this.#rejectBarriers(error)
-    this.#say('paused')
+    this.#board.setError({ code: error.code, message: error.message })
+    this.#barriers.fail(error)
+    this.#board.say('paused')
     return undefined
   }
 
@@ -348,19 +315,15 @@ export class FolderLoop implements FolderSync {
     const { signal } = this.#init.folder
     if (signal.aborted) return 0
     const failure = describeFailure(error) ?? { code: 'INTERNAL' as const, message: String(error) }
-    this.#error = failure
-    this.#rejectBarriers(error)
-    this.#say('error')
+    this.#board.setError(failure)
+    this.#barriers.fail(error)
+    this.#board.say('error')
     this.#init.engine.markDirty('all')
     if (isPeerfoldError(error, 'FOLDER_MISSING')) {
       this.#prepared = false
       return MISSING_RETRY_MS
     }
     return Math.min(FAILURE_RETRY_MAX_MS, FAILURE_RETRY_MS * 2 ** this.#failures++)
-  }
-
-  #rejectBarriers(error: unknown): void {
-    for (const barrier of [...this.#barriers]) if (barrier.scanned) barrier.reject(error)
   }
 
   /** Hints come in bursts, and contents one by one: a moment's rest lets them gather. */
@@ -382,90 +345,6 @@ export class FolderLoop implements FolderSync {
     this.#wakeUp = undefined
     const slept = clock.now() - before.wall - (clock.monotonic() - before.monotonic)
     if (slept > SLEPT_MS) this.#init.engine.markDirty('all')
-  }
-
-  async #watch(): Promise<void> {
-    const { folder } = this.#init
-    const { signal, clock } = folder
-    while (!signal.aborted) {
-      this.#watchEnd = new AbortController()
-      const ended = await this.#watchOnce(AbortSignal.any([signal, this.#watchEnd.signal]))
-      if (signal.aborted) return
-      // Whatever happens until the next watch is in force is found by the scan that its readiness asks for.
-      if (this.#watchEnd.signal.aborted) continue
-      this.#watched = false
-      if (ended !== undefined)
-        folder.issues.add(
-          '',
-          'IO_FAILED',
-          `changes can't be watched, the folder is scanned every minute: ${ended}`,
-        )
-      this.#nextScan = Math.min(this.#nextScan, clock.monotonic() + UNWATCHED_RESCAN_MS)
-      await clock.sleep(REWATCH_MS, { signal }).catch(() => undefined)
-    }
-  }
-
-  /** @returns why it ended, if it failed */
-  async #watchOnce(signal: AbortSignal): Promise<string | undefined> {
-    const { folder, watcher, engine } = this.#init
-    const onReady = () => {
-      this.#watched = true
-      folder.issues.clear('')
-      engine.markDirty('all')
-      this.wake()
-    }
-    const { rules } = folder.ignore
-    const skips = (directory: string) =>
-      directory.startsWith(`${STATE_DIRECTORY}/`) || rules.find(directory, 'folder') !== undefined
-    try {
-      for await (const hint of watcher.watch(folder.directory, { signal, onReady, skips })) {
-        engine.markDirty(hint.type === 'overflow' ? 'all' : hint.directory)
-        this.wake()
-      }
-    } catch (error) {
-      if (!signal.aborted) return describeFailure(error)?.message ?? String(error)
-    }
-    return undefined
-  }
-
-  #count(plan: Plan): void {
-    this.#weights = new Map()
-    for (const action of [...plan.publish, ...plan.apply])
-      if (action.do === 'create' || action.do === 'edit') this.#weights.set(action.path, action.bytes)
-    this.#total()
-    if (this.#weights.size > 0 && this.#state === 'synced') this.#say('syncing')
-  }
-
-  #counted(path: string): void {
-    this.#weights.delete(path)
-    const now = this.#init.folder.clock.monotonic()
-    if (now - this.#statusSaidAt < STATUS_INTERVAL_MS) return
-    this.#total()
-    this.#say(this.#state)
-  }
-
-  #total(): void {
-    let bytes = 0
-    for (const weight of this.#weights.values()) bytes += weight
-    this.#pending = { files: this.#weights.size, bytes }
-  }
-
-  #lastSaid = ''
-
-  #say(state: FolderStatus['state']): void {
-    this.#state = state
-    this.#statusSaidAt = this.#init.folder.clock.monotonic()
-    const status = this.status()
-    const summary = JSON.stringify([
-      status.state,
-      status.pending,
-      status.error,
-      status.issues,
-      status.awaiting,
-    ])
-    if (summary === this.#lastSaid) return
-    this.#lastSaid = summary
-    for (const listener of this.#statusListeners) listener(status)
   }
 }
 
