@@ -1,7 +1,5 @@
-import { PeerfoldError } from '../errors.js'
 import { applyContents, type ContentOutcome } from './apply-content.js'
 import { type ApplyOutcome, applyStructure } from './apply-structure.js'
-import { capture, putBack } from './capture.js'
 import { absolute, diskAt, type FolderContext } from './context.js'
 import { type DiskNode, parentPath } from './disk-tree.js'
 import type { PlannedAction } from './explain.js'
@@ -9,7 +7,6 @@ import { Fetcher } from './fetcher.js'
 import { inodeKey, isRacy } from './fingerprint.js'
 import { describeFailure } from './guard.js'
 import { IGNORE_FILE } from './ignore.js'
-import type { TrashRecord } from './journal.js'
 import { forEachParallel } from './parallel.js'
 import { Patience, type PatienceInit } from './patience.js'
 import { type ApplyAction, makePlan, type Plan, type PublishAction } from './plan.js'
@@ -19,7 +16,8 @@ import { recover } from './recover.js'
 import { scan } from './scanner.js'
 import { isGone, readStable } from './stable-read.js'
 import type { StatePaths } from './state-directory.js'
-import { expired, lateWrites, removeQuietly, type TrashLimits } from './trash.js'
+import type { TrashLimits } from './trash.js'
+import { TrashKeeper } from './trash-keeper.js'
 import { listWaits, type Wait } from './waits.js'
 
 export interface EngineInit {
@@ -63,17 +61,16 @@ const BRAKE_ITEMS = 100
 const BRAKE_SHARE = 0.25
 const READERS = 4
 const RETRY_APPLY_MS = 10_000
-const LATE_WRITE_MS = 10_000
 const NONE = new Uint8Array()
 
 /** Scan, plan, publish, apply: one round after the other, each of which may be the last. */
 export class FolderEngine {
   readonly fetcher: Fetcher
+  readonly trash: TrashKeeper
   /** How long the last look at both sides took, in milliseconds. */
   lookMs = 0
   readonly #patience: Patience
   #dirty: Set<string> | 'all' = 'all'
-  #late: Array<{ due: number; record: TrashRecord }> = []
   #accepted = 0
   #loaded = false
   /** When to look at the ignore rules again. */
@@ -82,8 +79,14 @@ export class FolderEngine {
   #rulesAwaited: number | undefined
 
   constructor(private readonly init: EngineInit) {
-    const { folder, wake } = init
+    const { folder, paths, wake } = init
     this.#patience = new Patience(init.patience)
+    this.trash = new TrashKeeper({
+      folder,
+      paths,
+      limits: init.trash,
+      onReturn: (directory) => this.markDirty(directory),
+    })
     this.fetcher = new Fetcher({
       source: folder.source,
       clock: folder.clock,
@@ -123,7 +126,7 @@ export class FolderEngine {
     const second = published ? await this.#plan() : plan
     if (this.isBraked(second)) return this.#finish(second, { braked: true })
     const applied = await this.#apply(second)
-    const captured = await this.#checkLateWrites(folder.clock.monotonic())
+    const captured = await this.trash.checkDue(folder.clock.monotonic())
     const progress = published || applied || captured
     return this.#finish(second, { progress, next: due.next, waiting: due.waiting })
   }
@@ -343,20 +346,13 @@ export class FolderEngine {
       ready = contents.filter((action) => this.#isReady(action))
       filled = await applyContents(folder, paths, ready)
     } finally {
-      this.#watchTrash(before)
+      this.trash.expectWrites(before)
     }
     if ([...structure, ...ready].some((action) => action.path === IGNORE_FILE)) folder.ignore.replaced()
     for (const version of filled.missing) this.fetcher.lost(version)
     for (const directory of [...done.dirty, ...filled.dirty]) this.markDirty(directory)
     const cameMeanwhile = contents.some((action) => this.#isReady(action) && !ready.includes(action))
     return done.applied + filled.applied > 0 || cameMeanwhile
-  }
-
-  /** What is new in the trash may still be written to, or may never have come there. */
-  #watchTrash(before: ReadonlySet<string>): void {
-    const due = this.folder.clock.monotonic() + LATE_WRITE_MS
-    for (const record of this.folder.journal.trash.values())
-      if (!before.has(record.name)) this.#late.push({ due, record })
   }
 
   #want(contents: readonly ContentAction[]): void {
@@ -374,52 +370,11 @@ export class FolderEngine {
     return action.do === 'meta' || (head !== undefined && this.fetcher.isReady(head))
   }
 
-  /** Whether any was found. */
-  async #checkLateWrites(now: number): Promise<boolean> {
-    let captured = false
-    for (const late of this.#late.filter(({ due }) => due <= now)) {
-      // Should it fail, it is not forgotten.
-      late.due = now + LATE_WRITE_MS
-      for (const record of await lateWrites(this.folder, this.init.paths, [late.record])) {
-        captured = true
-        await this.#capture(record)
-      }
-      this.#late.splice(this.#late.indexOf(late), 1)
-    }
-    return captured
-  }
-
-  async #capture(record: TrashRecord): Promise<void> {
-    const directory = await capture(this.folder, this.init.paths, record)
-    if (directory !== undefined) this.markDirty(directory)
-  }
-
-  /** Removes what is too old or too much from the trash, unless it was written to meanwhile. */
-  async purge(): Promise<void> {
-    const { folder } = this
-    const records = expired(folder, this.init.trash)
-    const written = new Set(await lateWrites(folder, this.init.paths, records))
-    for (const record of records) {
-      if (written.has(record)) await this.#capture(record)
-      await removeQuietly(folder, folder.files.join(this.init.paths.trash, record.name))
-      folder.journal.endTrash(record.name)
-    }
-    await folder.journal.flush(folder.synced)
-  }
-
   async restoreTrash(name: string): Promise<string> {
-    const record = this.folder.journal.trash.get(name)
-    if (record === undefined) throw new PeerfoldError('NOT_FOUND', `the trash holds no ${name}`)
     await this.preview()
-    const path = await putBack(this.folder, this.init.paths, record)
+    const path = await this.trash.restore(name)
     this.markDirty(parentPath(path))
     return path
-  }
-
-  /** After a start, what was in the trash before is looked at once more. */
-  async checkTrash(): Promise<void> {
-    const records = [...this.folder.journal.trash.values()]
-    for (const record of await lateWrites(this.folder, this.init.paths, records)) await this.#capture(record)
   }
 
   #finish(plan: Plan, done: RoundOutcome): Round {
@@ -430,7 +385,7 @@ export class FolderEngine {
     for (const path of plan.obstructed)
       issues.add(path, 'FILE_UNSUPPORTED', 'something that is not synced has this name; rename it')
     const sure = plan.unsure === undefined ? undefined : clock.monotonic() + plan.unsure - clock.now()
-    const times = [done.next, sure, this.#rulesDue, ...this.#late.map((late) => late.due)]
+    const times = [done.next, sure, this.#rulesDue, ...this.trash.due]
     const stuck = plan.apply.some((action) => !isContent(action) || this.#isReady(action))
     if (stuck && !progress) times.push(clock.monotonic() + RETRY_APPLY_MS)
     const next = Math.min(...times.filter((time) => time !== undefined))

@@ -255,7 +255,7 @@ export class FolderLoop implements FolderSync {
   async #round(): Promise<number | undefined> {
     const { engine, folder } = this.#init
     await this.#prepare()
-    if (this.#isScanDue()) await engine.purge()
+    if (this.#isScanDue()) await engine.trash.purge()
     if (this.#barriers.scan()) engine.markDirty('all')
     this.#behind = false
     const round = await engine.round(

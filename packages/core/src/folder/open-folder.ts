@@ -130,7 +130,7 @@ export async function assemble(init: OpenFolderInit, options: AbortOptions = {})
     merged.useNames(folder.traits.names)
     await loadRules(folder)
     await recover(folder, paths)
-    await engine.checkTrash()
+    await engine.trash.checkAll()
   }
   const loop: FolderLoop = new FolderLoop({
     folder,

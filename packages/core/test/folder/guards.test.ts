@@ -166,7 +166,7 @@ describe('the trash', () => {
     for (let i = 0; i < 15; i++) await b.round()
     b.disk.user.write(`${ROOT}/.peerfold/trash/${first!.path}`, text('late words'))
     b.engine.folder.clock.now = () => 1_800_000_000_000
-    await b.engine.purge()
+    await b.engine.trash.purge()
     await b.settle()
     expect(b.disk.user.walk(`${ROOT}/.peerfold/trash`)).toEqual([])
     expect(await b.inWorkspace()).toEqual({ [name]: 'late words' })
