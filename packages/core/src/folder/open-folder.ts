@@ -214,9 +214,12 @@ class MarkerGuard {
 
   /** @throws {PeerfoldError} `FOLDER_MISSING` */
   async check(): Promise<void> {
-    const stat = await statAbsolute(this.folder, this.paths.marker)
+    const { folder, paths } = this
+    const stat = await statAbsolute(folder, paths.marker).catch((cause: unknown) => {
+      throw cause instanceof FileSystemError ? missing(folder.directory, cause) : cause
+    })
     if (stat === undefined || stat.ino !== this.#inode?.ino || stat.dev !== this.#inode.dev)
-      throw missing(this.folder.directory)
+      throw missing(folder.directory)
   }
 }
 
@@ -246,9 +249,10 @@ function parentDirectory(path: string): string | undefined {
   return separator === 0 ? end.slice(0, 1) : end.slice(0, separator)
 }
 
-function missing(directory: string): PeerfoldError {
+function missing(directory: string, cause?: unknown): PeerfoldError {
   return new PeerfoldError(
     'FOLDER_MISSING',
     `${directory} is not the folder that was synced, or its marker is gone`,
+    { cause },
   )
 }

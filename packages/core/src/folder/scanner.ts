@@ -32,14 +32,26 @@ const STATS_AT_ONCE = 8
  */
 export async function scan(folder: ScanContext, dirty: ReadonlySet<string> | 'all'): Promise<void> {
   if (dirty === 'all') folder.issues.clearScanned()
-  let level = dirty === 'all' ? [''] : knownDirectories(folder.disk, dirty)
-  while (level.length > 0) {
-    const next: string[] = []
+  const waiting = new Set(dirty === 'all' ? [''] : knownDirectories(folder.disk, dirty))
+  while (waiting.size > 0) {
+    // Parents first: looking at a directory makes new nodes of those in it, which would lose what was just found there.
+    const level = shallowest(waiting)
+    for (const path of level) waiting.delete(path)
     await forEachParallel(level, DIRECTORIES_AT_ONCE, async (path) => {
-      next.push(...(await scanDirectory(folder, path, dirty === 'all')))
+      for (const next of await scanDirectory(folder, path, dirty === 'all')) waiting.add(next)
     })
-    level = next
   }
+}
+
+function shallowest(paths: Iterable<string>): string[] {
+  const byDepth = new Map<number, string[]>()
+  for (const path of paths) {
+    const depth = path === '' ? 0 : path.split('/').length
+    const level = byDepth.get(depth)
+    if (level === undefined) byDepth.set(depth, [path])
+    else level.push(path)
+  }
+  return byDepth.get(Math.min(...byDepth.keys())) ?? []
 }
 
 /** A directory that is not known yet is found by way of the one it lies in. */

@@ -83,6 +83,23 @@ describe('a folder on the real disk', () => {
     expect((await fs.stat(right.path('one'))).nlink).toBe(1)
   })
 
+  test('changes in a directory and below it at the same moment are all seen, though nobody asks for a scan', async () => {
+    await using folder = await realFolder()
+    await fs.mkdir(folder.path('a', 'b'), { recursive: true })
+    await folder.settled()
+    for (let i = 0; i < 5; i++) {
+      await Promise.all([
+        fs.writeFile(folder.path(`root ${i}`), ''),
+        fs.writeFile(folder.path('a', `middle ${i}`), ''),
+        fs.writeFile(folder.path('a', 'b', `deep ${i}`), ''),
+      ])
+      await eventually(async () => {
+        for (const path of [[`root ${i}`], ['a', `middle ${i}`], ['a', 'b', `deep ${i}`]])
+          expect(await folder.workspace.tree.lookup(path), path.join('/')).toBeDefined()
+      })
+    }
+  })
+
   test('a thousand files moved to another directory are moves', async () => {
     await using folder = await realFolder()
     await fs.mkdir(folder.path('from'))
