@@ -131,10 +131,17 @@ export class SyncedTree {
     return found
   }
 
+  /** Whether it is found on the way from the root. Places that go round in a circle are none. */
   #isPlaced(item: ItemId): boolean {
-    const entry = this.#entries.get(item)
-    if (entry === undefined) return false
-    return this.has(entry.parent) && this.#children.get(entry.parent)?.get(entry.diskName) === item
+    const seen = new Set<ItemId>()
+    for (let at = item; at !== ROOT_ITEM; ) {
+      const entry = this.#entries.get(at)
+      if (entry === undefined || seen.has(at)) return false
+      if (this.#children.get(entry.parent)?.get(entry.diskName) !== at) return false
+      seen.add(at)
+      at = entry.parent
+    }
+    return true
   }
 
   #place(entry: SyncedEntry): void {
@@ -146,12 +153,14 @@ export class SyncedTree {
 
   /** Forgets an item and all below it. */
   drop(item: ItemId): void {
-    for (const child of [...this.children(item)]) this.drop(child.item)
-    if (!this.#entries.has(item)) return
-    this.#unlink(item)
-    this.#entries.delete(item)
+    const below = [...this.children(item)]
     this.#children.delete(item)
-    this.#changes.set(item, { drop: item })
+    if (this.#entries.has(item)) {
+      this.#unlink(item)
+      this.#entries.delete(item)
+      this.#changes.set(item, { drop: item })
+    }
+    for (const child of below) this.drop(child.item)
   }
 
   /** Gives a folder another item, below which everything stays. */

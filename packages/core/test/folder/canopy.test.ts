@@ -23,6 +23,7 @@ describe('three trees become one', () => {
       2_128_369_589,
       'a folder moved into one that was still taken to lie in it, and its places went round in a circle',
     ],
+    [1_841_582_414, 'so did a folder that was made again inside of what it held'],
   ] as const)
     test(`history ${seed}: ${what}`, () => survivesShuffling(seed))
 })
