@@ -1,3 +1,4 @@
+import type { ExportOptions, ExportReport } from './export/types.js'
 import type { FolderActivity, FolderSync } from './folder/types.js'
 import type { AbortOptions } from './ports/abort.js'
 import type { DeviceId, UserId, WorkspaceId } from './ports/ids.js'
@@ -111,6 +112,19 @@ export interface Peerfold extends AsyncDisposable {
     list(options?: AbortOptions): Promise<Array<{ id: WorkspaceId; name: string }>>
     /** Drops the workspace from this device only. */
     forget(id: WorkspaceId, options?: AbortOptions): Promise<void>
+    /**
+     * Writes a workspace as plain files into a new or empty directory; nothing is overwritten. Called again after it was interrupted, or with
+     * something lacking, it goes on where it stopped.
+     *
+     * @returns what was written, and all that is lacking
+     * @throws {PeerfoldError} `ALREADY_EXISTS`, `NOT_A_FOLDER`, `FOLDER_NOT_FOUND`, `FOLDER_NESTED`, `IO_FAILED`
+     * @example
+     * ```ts
+     * const { lacking } = await pf.workspaces.export('notes', '/media/stick/notes', { history: true })
+     * for (const { path, message } of lacking) console.log(path, message)
+     * ```
+     */
+    export(id: WorkspaceId, directory: string, options?: ExportOptions): Promise<ExportReport>
   }
   /** Directories kept equal to workspaces; only where the platform has a file system. */
   folders: {

@@ -140,6 +140,10 @@ const CODES = {
     retryable: false,
     hint: 'Many deletions at once: look at `peerfold plan`, then accept it with `peerfold plan --accept`.',
   },
+  EXPORT_INCOMPLETE: {
+    retryable: true,
+    hint: 'Export into the same directory again when devices that hold the rest are on: it goes on where it stopped.',
+  },
   IO_FAILED: { retryable: true, hint: 'The disk refused; check space, permissions and its health.' },
   INTERNAL: { retryable: false, hint: 'This is a bug in Peerfold: please report it.' },
 } as const satisfies Record<string, { retryable: boolean; hint: string }>

@@ -1,5 +1,6 @@
 import type { DeviceInfo, IdentityOptions, Peerfold, Status } from '../api.js'
 import { PeerfoldError } from '../errors.js'
+import type { ExportOptions, ExportReport } from '../export/types.js'
 import type { FolderActivity, FolderSync } from '../folder/types.js'
 import type { AbortOptions } from '../ports/abort.js'
 import type { DeviceId, WorkspaceId } from '../ports/ids.js'
@@ -8,6 +9,7 @@ import { Acknowledgements } from './acknowledgements.js'
 import type { PeerfoldComponents } from './components.js'
 import { Connectivity } from './connectivity.js'
 import { Devices } from './devices.js'
+import { exportRuntime } from './export.js'
 import { Folders } from './folders.js'
 import { IdentityStore } from './identity-store.js'
 import { type DeviceJournal, openDeviceJournal } from './journal.js'
@@ -131,6 +133,7 @@ class Device implements Peerfold {
       list: async () =>
         this.#workspaces.all().map((workspace) => ({ id: workspace.id, name: workspace.name })),
       forget: (id) => this.#forget(id),
+      export: (id, directory, options) => this.#export(id, directory, options),
     }
     this.folders = {
       add: (id, directory, options) => this.#disk().add(this.#workspaces.find(id).id, directory, options),
@@ -260,6 +263,16 @@ class Device implements Peerfold {
     }
   }
 
+  async #export(id: WorkspaceId, directory: string, options: ExportOptions = {}): Promise<ExportReport> {
+    const { disk, clock, random } = this.#components
+    if (disk === undefined) throw noDisk()
+    const workspace = this.#workspaces.find(id)
+    // Without any other device there is nobody to wait for.
+    const alone = this.#connectivity === undefined || this.#identity.others().length === 0
+    const patient = alone ? { patienceMs: 0, ...options } : options
+    return await exportRuntime({ disk, clock, random }, workspace, directory, patient)
+  }
+
   async #forget(id: WorkspaceId): Promise<void> {
     const workspace = this.#workspaces.find(id)
     await this.#folders?.remove(workspace.id)
@@ -268,10 +281,7 @@ class Device implements Peerfold {
   }
 
   #disk(): Folders {
-    if (this.#folders === undefined)
-      throw new PeerfoldError('INVALID_ARGUMENT', 'this platform has no folders', {
-        hint: 'Use the workspace itself.',
-      })
+    if (this.#folders === undefined) throw noDisk()
     return this.#folders
   }
 
@@ -298,4 +308,10 @@ class Device implements Peerfold {
     await this.#components.crypto.close()
     await this.#components.home.close()
   }
+}
+
+function noDisk(): PeerfoldError {
+  return new PeerfoldError('INVALID_ARGUMENT', 'this platform has no folders', {
+    hint: 'Use the workspace itself.',
+  })
 }
