@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { describeError, type ErrorDescription } from '../service/error-description.js'
 import { addDeviceCommands } from './commands/devices.js'
+import { addExportCommand } from './commands/export.js'
 import { addFileCommands } from './commands/files.js'
 import { addFolderCommands } from './commands/folders.js'
 import { addPairingCommands } from './commands/pairing.js'
@@ -51,6 +52,7 @@ function createProgram(context: CommandContext): Command {
   addWhyCommand(program, context)
   addTrashCommands(program, context)
   addFileCommands(program, context)
+  addExportCommand(program, context)
   addDeviceCommands(program, context)
   return program
 }

@@ -2,6 +2,7 @@ import { type Explanation, type Peerfold, PeerfoldError, type TrashedFile } from
 import type { Operation, OperationIo } from './operation.js'
 import { optionalText, text } from './params.js'
 import { type BoundFolder, engineOf, listFolders, pathsIn, selectFolder } from './select-folder.js'
+import { selectWorkspace } from './select-workspace.js'
 
 /** What is asked about synced folders, whether or not they are synced now. */
 export const FOLDER_OPERATIONS: Record<string, Operation> = {
@@ -25,6 +26,7 @@ export const FOLDER_OPERATIONS: Record<string, Operation> = {
   why: { needs: 'folders', run: why },
   'trash-list': { needs: 'folders', run: listTrash },
   'trash-restore': { needs: 'folders', run: restoreTrash },
+  export: { needs: 'network', run: exportFiles },
 }
 
 /** What the next round would do. With `accept`, a plan that the brake has stopped is carried out. */
@@ -135,6 +137,22 @@ async function findTrashed(
   throw new PeerfoldError('NOT_FOUND', `the trash holds no ${wanted}`, {
     hint: '`peerfold trash list` shows what it holds.',
   })
+}
+
+async function exportFiles(
+  pf: Peerfold,
+  params: Record<string, unknown>,
+  { emit, signal }: OperationIo,
+): Promise<unknown> {
+  const { id, name } = await selectWorkspace(pf, params)
+  const directory = text(params, 'directory')
+  const label = `export ${name}`
+  const report = await pf.workspaces.export(id, directory, {
+    history: params.history === true,
+    signal,
+    onProgress: ({ bytes }) => emit({ type: 'progress', label, bytes }),
+  })
+  return { workspace: id, name, directory, ...report }
 }
 
 /** What `why` answers: an explanation, and which device is waited for. */
