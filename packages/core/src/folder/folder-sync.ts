@@ -270,6 +270,8 @@ export class FolderLoop implements FolderSync {
     if (this.#prepared) return
     await this.#init.prepare()
     this.#prepared = true
+    // What is mounted here now may have nothing in common with what was watched.
+    this.#watching.anew()
     this.#init.engine.markDirty('all')
   }
 

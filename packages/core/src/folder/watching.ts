@@ -26,7 +26,7 @@ export class Watching {
     return this.#active
   }
 
-  /** Other directories are ignored from now on. */
+  /** Other directories are ignored from now on, or others lie there: the folder was away. */
   anew(): void {
     this.#end.abort()
   }
@@ -45,7 +45,8 @@ export class Watching {
       const reason = `changes can't be watched, the folder is scanned every minute: ${failure}`
       if (failure !== undefined) issues.add('', 'IO_FAILED', reason)
       onBlind()
-      await clock.sleep(REWATCH_MS, { signal }).catch(() => undefined)
+      const awake = AbortSignal.any([signal, this.#end.signal])
+      await clock.sleep(REWATCH_MS, { signal: awake }).catch(() => undefined)
     }
   }
 
