@@ -1,5 +1,6 @@
 export type * from './api.js'
 export * from './errors.js'
+export type { TransferRates } from './exchange/types.js'
 export type { ExportLack, ExportOptions, ExportProgress, ExportReport } from './export/types.js'
 export type { Explanation, PlannedAction } from './folder/explain.js'
 export type { IgnoreRule } from './folder/ignore.js'

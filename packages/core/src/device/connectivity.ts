@@ -4,7 +4,7 @@ import { raceSignal, withDeadline } from '../async/deadline.js'
 import { Emitter } from '../async/emitter.js'
 import { decodeCbor, encodeCbor } from '../encoding/cbor.js'
 import { createExchange } from '../exchange/exchange.js'
-import type { Exchange } from '../exchange/types.js'
+import type { Exchange, TransferRates } from '../exchange/types.js'
 import type { AbortOptions } from '../ports/abort.js'
 import type { Clock } from '../ports/clock.js'
 import type { Crypto } from '../ports/crypto.js'
@@ -26,6 +26,7 @@ export interface ConnectivityInit {
   crypto: Crypto
   clock: Clock
   random: Random
+  rates?: TransferRates
   /** Discovery keys of the workspaces. */
   discoveryKeys(): Uint8Array[]
 }
@@ -56,7 +57,7 @@ export class Connectivity {
     this.#init = init
     this.network = network
     this.invitations = new Invitations({ clock, random })
-    this.exchange = createExchange({ network, clock })
+    this.exchange = createExchange({ network, clock, rates: init.rates })
     this.dialer = createDialer({
       network,
       clock,

@@ -1,5 +1,6 @@
 import type { DeviceInfo, IdentityOptions, Peerfold, Status } from '../api.js'
 import { PeerfoldError } from '../errors.js'
+import type { TransferRates } from '../exchange/types.js'
 import type { ExportOptions, ExportReport } from '../export/types.js'
 import type { FolderActivity, FolderSync } from '../folder/types.js'
 import type { AbortOptions } from '../ports/abort.js'
@@ -23,6 +24,8 @@ import { Workspaces } from './workspaces.js'
 export interface CreatePeerfoldOptions extends AbortOptions {
   /** Name of this device, where the identity does not say another. */
   name: string
+  /** @default as fast as can be */
+  rates?: TransferRates
 }
 
 /**
@@ -53,6 +56,7 @@ export async function createPeerfold(
 class Device implements Peerfold {
   readonly #components: PeerfoldComponents
   readonly #name: string
+  readonly #rates: TransferRates | undefined
   readonly #journal: DeviceJournal
   readonly #identity: IdentityStore
   readonly #acknowledgements: Acknowledgements
@@ -70,12 +74,13 @@ class Device implements Peerfold {
 
   constructor(
     components: PeerfoldComponents,
-    { name }: CreatePeerfoldOptions,
+    { name, rates }: CreatePeerfoldOptions,
     journal: DeviceJournal,
     identity: IdentityStore,
   ) {
     this.#components = components
     this.#name = name
+    this.#rates = rates
     this.#journal = journal
     this.#identity = identity
     const { disk, clock, random } = components
@@ -161,6 +166,7 @@ class Device implements Peerfold {
         crypto,
         clock,
         random,
+        rates: this.#rates,
         discoveryKeys: () => this.#workspaces.discoveryKeys(),
       })
       const { sync, dialer } = this.#connectivity

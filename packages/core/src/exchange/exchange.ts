@@ -26,9 +26,10 @@ import type { Clock } from '../ports/clock.js'
 import type { WorkspaceHandle } from '../ports/ids.js'
 import type { Network, NetworkStream, PeerId } from '../ports/network.js'
 import { DEFAULT_LIMITS, type ExchangeLimits, MAX_BLOCK, PROTOCOL } from './limits.js'
+import { RateLimit } from './rate-limit.js'
 import { Server } from './server.js'
 import { Source } from './source.js'
-import type { Exchange, FetchOptions } from './types.js'
+import type { Exchange, FetchOptions, TransferRates } from './types.js'
 import { believed, type Fetch, type Want, WantBook } from './wants.js'
 import { WindowBudget } from './window.js'
 
@@ -37,6 +38,8 @@ export interface ExchangeInit {
   clock: Clock
   /** @default DEFAULT_LIMITS */
   limits?: Partial<ExchangeLimits>
+  /** Bytes per second in each direction, over all peers. @default as fast as can be */
+  rates?: TransferRates
   /** A peer broke the protocol and was disconnected. @default ignored */
   onFault?: (peer: PeerId, error: Error) => void
 }
@@ -76,6 +79,8 @@ class BlockExchange implements Exchange {
   readonly #limits: ExchangeLimits
   readonly #book = new WantBook()
   readonly #budget: WindowBudget
+  readonly #upload: RateLimit | undefined
+  readonly #download: RateLimit | undefined
   readonly #stores = new Map<WorkspaceHandle, BlockStore>()
   readonly #authorized = new Map<PeerId, ReadonlySet<WorkspaceHandle>>()
   readonly #sources = new Map<PeerId, Source>()
@@ -92,6 +97,9 @@ class BlockExchange implements Exchange {
     if (this.#limits.startWindow <= MAX_BLOCK) {
       throw new PeerfoldError('INVALID_ARGUMENT', `startWindow must be more than ${MAX_BLOCK}`)
     }
+    const { clock, rates } = init
+    this.#upload = rates?.up === undefined ? undefined : new RateLimit({ clock, rate: rates.up })
+    this.#download = rates?.down === undefined ? undefined : new RateLimit({ clock, rate: rates.down })
     this.#budget = new WindowBudget(this.#limits.totalWindow)
     init.network.handle(PROTOCOL, (stream) => this.#accept(stream))
     this.#forgetEvents = init.network.on('connect', ({ peer }) => this.#onConnect(peer))
@@ -223,6 +231,7 @@ class BlockExchange implements Exchange {
       limits: this.#limits,
       budget: this.#budget,
       book: this.#book,
+      download: this.#download,
       allowed: (handle) => this.#serves(peer, handle) !== undefined,
       store: (handle) => this.#stores.get(handle),
       onStored: (handle, digests) => {
@@ -245,6 +254,7 @@ class BlockExchange implements Exchange {
       stream,
       clock: this.#init.clock,
       limits: this.#limits,
+      upload: this.#upload,
       store: (handle) => this.#serves(peer, handle),
       onFault: (error) => this.#punish(peer, error),
       onClose: () => {

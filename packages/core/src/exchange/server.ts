@@ -17,6 +17,7 @@ import {
   encodeResponse,
   type Request,
 } from './messages.js'
+import type { RateLimit } from './rate-limit.js'
 import { RequestRate } from './request-rate.js'
 import { wantKey } from './wants.js'
 
@@ -24,6 +25,8 @@ export interface ServerInit {
   stream: NetworkStream
   clock: Clock
   limits: ExchangeLimits
+  /** How fast blocks may leave this device. @default as fast as can be */
+  upload?: RateLimit
   /** The store of a workspace that this peer may read; undefined when it may not. */
   store: (handle: WorkspaceHandle) => BlockStore | undefined
   onFault: (error: Error) => void
@@ -44,6 +47,8 @@ interface Queued {
 
 /** Small blocks leave together: bytes of one write to the stream. */
 const WRITE_BYTES = 64 * 1024
+/** Under a limit, what passes at once. */
+const PIECE_BYTES = 16 * 1024
 /** Blocks that a peer was told are lacking here, of which it hears when they come. */
 const MOST_LACKED = 4096
 /** How often to look whether lacked blocks have come by another way, milliseconds. */
@@ -63,6 +68,7 @@ export class Server {
   #queue: Queued[] = []
   #missing: Queued[] = []
   #unsent = new Uint8ArrayList()
+  #sending: Promise<void> = Promise.resolve()
   #credit = 0
   #averageSize = 256 * 1024
   #refusals = 0
@@ -264,7 +270,27 @@ export class Server {
     const unsent = this.#unsent
     this.#unsent = new Uint8ArrayList()
     this.#readAhead()
-    await this.#init.stream.send(unsent, { signal: this.#stop.signal })
+    await this.#inTurn(() => this.#sendPaced(unsent))
+  }
+
+  /** In pieces that are small enough for peers to take turns. */
+  async #sendPaced(unsent: Uint8ArrayList): Promise<void> {
+    const { stream, upload } = this.#init
+    const { signal } = this.#stop
+    if (upload === undefined) return await stream.send(unsent, { signal })
+    for (let at = 0; at < unsent.byteLength; at += PIECE_BYTES) {
+      const piece = unsent.sublist(at, Math.min(at + PIECE_BYTES, unsent.byteLength))
+      await upload.pass(piece.byteLength, { signal })
+      await stream.send(piece, { signal })
+    }
+  }
+
+  /** Frames must not meet inside a block that leaves in pieces. */
+  #inTurn(send: () => Promise<void>): Promise<void> {
+    if (this.#init.upload === undefined) return send()
+    const sent = this.#sending.then(send)
+    this.#sending = sent.catch(() => {})
+    return sent
   }
 
   /** Without credit only the next block is kept in memory: a peer could give none for ever. The others are read again. */
@@ -340,6 +366,6 @@ export class Server {
 
   /** Not awaited: answers are bounded by the wants, whose reading is bounded by `RequestRate`. */
   #send(frame: Uint8Array): void {
-    this.#init.stream.send(frame).catch((error: Error) => this.close(error))
+    this.#inTurn(() => this.#init.stream.send(frame)).catch((error: Error) => this.close(error))
   }
 }

@@ -14,6 +14,7 @@ import {
   MAX_RESPONSE_FRAME,
   type Response,
 } from './messages.js'
+import type { RateLimit } from './rate-limit.js'
 import { type Want, type WantBook, wantKey } from './wants.js'
 import { ReceiveWindow, type WindowBudget } from './window.js'
 
@@ -25,6 +26,8 @@ export interface SourceInit {
   limits: ExchangeLimits
   budget: WindowBudget
   book: WantBook
+  /** How fast blocks may come to this device. @default as fast as can be */
+  download?: RateLimit
   /** Whether blocks of this workspace may be asked of the peer. */
   allowed: (handle: WorkspaceHandle) => boolean
   store: (handle: WorkspaceHandle) => BlockStore | undefined
@@ -70,6 +73,10 @@ export class Source {
   #arrivals: Arrival[] = []
   #writes = 0
   #stream: NetworkStream | undefined
+  /** Ends with the stream. */
+  #session = new AbortController()
+  /** It is this device that does not read on. */
+  #paced = false
   #opening = false
   #closed = false
   #pausedUntil = Number.NEGATIVE_INFINITY
@@ -186,7 +193,8 @@ export class Source {
   tick(): void {
     const now = this.#now()
     const { at, bytes } = this.#progress
-    const waiting = this.#asked.size > 0 && this.#stream !== undefined && this.#window.credit > 0
+    const waiting =
+      this.#asked.size > 0 && this.#stream !== undefined && this.#window.credit > 0 && !this.#paced
     if (!waiting || bytes * 1000 >= LEAST_RATE * (now - at)) this.#progress = { at: now, bytes: 0 }
     else if (now - at >= this.#init.limits.stallAfter) {
       this.#lose(new PeerfoldError('TIMEOUT', `${this.peer} sends nothing of what it was asked for`))
@@ -222,6 +230,8 @@ export class Source {
 
   #start(stream: NetworkStream): void {
     this.#stream = stream
+    this.#session = new AbortController()
+    this.#paced = false
     this.#window.reset()
     this.#progress = { at: this.#now(), bytes: 0 }
     this.#askedAt = this.#now()
@@ -236,6 +246,8 @@ export class Source {
       for await (const data of stream.source) {
         if (this.#stream !== stream) return
         this.#progress.bytes += data.byteLength
+        await this.#pace(data.byteLength, stream)
+        if (this.#stream !== stream) return
         reader.push(data)
         for (let frame = reader.next(); frame !== undefined; frame = reader.next()) this.#onFrame(frame)
       }
@@ -244,6 +256,20 @@ export class Source {
       if (this.#stream !== stream) return
       this.#lose(error as Error)
       if (isPeerfoldError(error, 'MESSAGE_INVALID')) this.#init.onFault(error)
+    }
+  }
+
+  /** What is not read is held back on its way: the peer sends no faster than this device reads. */
+  async #pace(bytes: number, stream: NetworkStream): Promise<void> {
+    const { download } = this.#init
+    if (download === undefined) return
+    this.#paced = true
+    try {
+      await download.pass(bytes, { signal: this.#session.signal })
+    } catch (error) {
+      if (this.#stream === stream) throw error
+    } finally {
+      if (this.#stream === stream) this.#paced = false
     }
   }
 
@@ -425,6 +451,7 @@ export class Source {
   #lose(error: Error): void {
     const stream = this.#stream
     this.#stream = undefined
+    this.#session.abort(error)
     stream?.abort(error)
     this.#cancelled.clear()
     this.#backOff()

@@ -9,6 +9,12 @@ export interface FetchOptions extends AbortOptions {
   onProgress?: (bytes: number) => void
 }
 
+/** How fast blocks may travel, bytes per second, at least 16384; what is absent is not limited. Commits are small, and not counted. */
+export interface TransferRates {
+  up?: number
+  down?: number
+}
+
 /** Replication of blocks with all authorised peers. */
 export interface Exchange {
   /** Serves and fetches blocks of a workspace with these peers from now on. `store` must verify what is put. */

@@ -57,11 +57,15 @@ export interface World {
 /** Peers that share `HANDLE`, all connected with each other unless told otherwise. */
 export async function createWorld(
   count: number,
-  init: MemoryHubInit & { limits?: ExchangeInit['limits']; connected?: boolean } = {},
+  init: MemoryHubInit & {
+    limits?: ExchangeInit['limits']
+    rates?: ExchangeInit['rates'][]
+    connected?: boolean
+  } = {},
 ): Promise<World> {
   const hub = createMemoryHub(init)
   const clock = init.clock ?? systemClock
-  const peers = Array.from({ length: count }, () => createPeer(hub, clock, init.limits))
+  const peers = Array.from({ length: count }, (_, i) => createPeer(hub, clock, init.limits, init.rates?.[i]))
   if (init.connected !== false) {
     for (const a of peers) {
       for (const b of peers) if (a !== b) await driven(clock, connect(a, b))
@@ -70,12 +74,17 @@ export async function createWorld(
   return { hub, peers, close: () => closeAll(peers) }
 }
 
-function createPeer(hub: MemoryHub, clock: ExchangeInit['clock'], limits: ExchangeInit['limits']): Peer {
+function createPeer(
+  hub: MemoryHub,
+  clock: ExchangeInit['clock'],
+  limits: ExchangeInit['limits'],
+  rates: ExchangeInit['rates'],
+): Peer {
   const network = createMemoryNetwork(hub)
   const store = new CountingStore()
   const faults: string[] = []
   const onFault = (peer: string, error: Error) => void faults.push(`${peer} ${error.message}`)
-  const exchange = createExchange({ network, clock, limits, onFault })
+  const exchange = createExchange({ network, clock, limits, rates, onFault })
   exchange.attach(HANDLE, store)
   return { network, exchange, store, faults }
 }
