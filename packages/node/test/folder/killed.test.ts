@@ -11,8 +11,8 @@ import { startCommand } from '../cli/command.js'
 import { ask, read, rows } from './control.js'
 import { contents, eventually } from './node-folder.js'
 
-/** Kills in all; the campaign (`npm run test:campaign:kill`) makes more of them. */
-const KILLS = Number(process.env.PEERFOLD_KILLS ?? 12)
+/** Kills in all, each with a start of a process; the campaign (`npm run test:campaign:kill`) makes fifty. */
+const KILLS = Number(process.env.PEERFOLD_KILLS ?? 6)
 const KILLS_BEFORE_A_LOOK = 4
 const SEED = Number(process.env.PEERFOLD_SEED ?? randomInt(2 ** 31))
 
