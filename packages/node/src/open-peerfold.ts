@@ -1,6 +1,6 @@
 import { hostname } from 'node:os'
 import { resolve } from 'node:path'
-import type { AbortOptions, Network, Peerfold } from '@peerfold/core'
+import type { AbortOptions, Network, Peerfold, TransferRates } from '@peerfold/core'
 import { createPeerfold, systemClock, systemRandom } from '@peerfold/core/platform'
 import { locateDirectory } from './file-system/locate-directory.js'
 import { createNodeFileSystem } from './file-system/node-file-system.js'
@@ -19,6 +19,8 @@ export interface OpenPeerfoldOptions extends AbortOptions {
   mdns?: boolean
   /** Without a network: for reading and writing what is here. @default false */
   offline?: boolean
+  /** How fast file contents may leave and come, bytes per second, at least 16384. @default as fast as can be */
+  rates?: TransferRates
 }
 
 /**
@@ -54,7 +56,7 @@ export async function openPeerfold(options: OpenPeerfoldOptions): Promise<Peerfo
           locate: locateDirectory,
         },
       },
-      { name: options.name ?? hostname(), signal: options.signal },
+      { name: options.name ?? hostname(), rates: options.rates, signal: options.signal },
     )
   } catch (error) {
     await crypto.close()

@@ -1,4 +1,4 @@
-import { type FolderActivity, type Peerfold, PeerfoldError } from '@peerfold/core'
+import { type FolderActivity, type Peerfold, PeerfoldError, type TransferRates } from '@peerfold/core'
 import { openPeerfold } from '../open-peerfold.js'
 import type { OperationIo, OperationNeeds, ServiceCaller } from './operation.js'
 import { OPERATIONS } from './operations.js'
@@ -15,14 +15,15 @@ export interface ServiceInit {
   needs: OperationNeeds
   listen?: string[]
   mdns?: boolean
+  rates?: TransferRates
   signal?: AbortSignal
 }
 
 /** @throws {PeerfoldError} `HOME_LOCKED`, `HOME_INVALID`, `NO_IDENTITY` (when the folders are to run) */
 export async function openService(init: ServiceInit): Promise<Service> {
-  const { home, needs, listen, mdns, signal } = init
+  const { home, needs, listen, mdns, rates, signal } = init
   const offline = needs === 'home' || needs === 'folders'
-  const peerfold = await openPeerfold({ home, listen, mdns, offline, signal })
+  const peerfold = await openPeerfold({ home, listen, mdns, rates, offline, signal })
   try {
     if ((needs === 'all' || needs === 'folders') && peerfold.hasIdentity)
       await peerfold.folders.start({ paused: needs === 'folders', signal })

@@ -6,6 +6,7 @@ import { type ControlServer, startControlServer } from '../../service/control-se
 import type { Service } from '../../service/service.js'
 import type { CommandContext } from '../context.js'
 import { showActivity, showStatusChanges } from '../live.js'
+import { parseRate } from '../parse-rate.js'
 import { printable } from '../printable.js'
 import { printTicket } from '../ticket.js'
 import { printPhrase, type SetUpResult } from './set-up.js'
@@ -13,6 +14,8 @@ import { printPhrase, type SetUpResult } from './set-up.js'
 interface ListenOptions {
   listen?: string[]
   mdns: boolean
+  limitUp?: number
+  limitDown?: number
 }
 
 /** `start` and `up`: the commands that stay. */
@@ -65,6 +68,8 @@ function withListening(command: Command): Command {
       'where to listen; default: any free TCP and WebSocket port on all addresses',
     )
     .option('--no-mdns', 'do not look for devices on the local network')
+    .option('--limit-up <rate>', 'how fast files may leave, bytes per second: 500K, 2M, 1.5MiB', parseRate)
+    .option('--limit-down <rate>', 'how fast files may come', parseRate)
 }
 
 /** Being stopped is what these commands end with, also when it comes while they still begin. */
@@ -82,12 +87,13 @@ async function runUntilStopped(
 
 async function openAndRun(
   context: CommandContext,
-  { listen, mdns }: ListenOptions,
+  { listen, mdns, limitUp, limitDown }: ListenOptions,
   prepare: (service: Service) => Promise<void>,
 ): Promise<void> {
   const { home, signal } = context
+  const rates = { up: limitUp || undefined, down: limitDown || undefined }
   const { openService } = await import('../../service/service.js')
-  const service = await openService({ home, needs: 'all', listen, mdns, signal })
+  const service = await openService({ home, needs: 'all', listen, mdns, rates, signal })
   let control: ControlServer | undefined
   try {
     control = await startControlServer(controlPath(home), service)
