@@ -241,7 +241,9 @@ class ApplyRun {
     if (known.listing !== undefined) node.listing = known.listing
     removeNode(folder.disk, from)
     putNode(folder.disk, parentPath(to), node)
-    const clean = sameFingerprint(fingerprintOf(stat), old.print) && !wasWritten(old.print, node.print)
+    // Between the move and this look, a program may have written to it, or put another file in its place.
+    const stayed = sameInode(known.print, node.print) && !wasWritten(old.print, node.print)
+    const clean = sameFingerprint(fingerprintOf(stat), old.print) && stayed
     folder.synced.put({ ...old, print: clean || old.kind === 'folder' ? node.print : old.print })
   }
 

@@ -1,7 +1,7 @@
 import type { FileStat } from '../ports/file-system.js'
 import { absolute, type FolderContext } from './context.js'
 import { baseName, parentPath } from './disk-tree.js'
-import { fingerprintOf } from './fingerprint.js'
+import { type Fingerprint, fingerprintOf, sameInode } from './fingerprint.js'
 import { statAbsolute } from './guard.js'
 import type { Intent } from './journal.js'
 import { moveToFreeName } from './move.js'
@@ -60,18 +60,26 @@ function isOneName({ traits }: RecoverContext, a: string, b: string): boolean {
 /** The inode is the prepared one. When somebody wrote to it since, its old fingerprint makes that an edit of this version. */
 function finish(folder: RecoverContext, intent: Intent, stat: FileStat): void {
   const print = fingerprintOf(stat)
-  const old = folder.synced.get(intent.entry.item)
-  if (intent.replaced !== undefined && old?.file !== undefined) {
-    const { trash: name, print: before } = intent.replaced
-    const { item, file } = old
-    folder.journal.addTrash({ name, path: intent.path, item, print: before, file, time: folder.clock.now() })
-  }
+  keepReplaced(folder, intent)
   const parent = intent.entry.parent
   if (folder.synced.path(parent) === undefined) return
   folder.synced.put({
     ...intent.entry,
-    print: wasWritten(intent.entry.print, print) ? intent.entry.print : print,
+    print: isWhatWasMeant(intent.entry.print, print) ? print : intent.entry.print,
   })
+}
+
+/** What moved may have been edited before, in place or by another file: its fingerprint stays the synced one, so that this is still seen. */
+function isWhatWasMeant(meant: Fingerprint, print: Fingerprint): boolean {
+  return sameInode(meant, print) && !wasWritten(meant, print)
+}
+
+/** What was replaced lies in the trash: by us, or by a program that took its place meanwhile. */
+function keepReplaced(folder: RecoverContext, { entry, path, replaced }: Intent): void {
+  const file = folder.synced.get(entry.item)?.file
+  if (replaced === undefined || file === undefined) return
+  const { trash: name, print } = replaced
+  folder.journal.addTrash({ name, path, item: entry.item, print, file, time: folder.clock.now() })
 }
 
 /** The old file is still in place, or (on a disk without hard links) only in the trash: then it goes back. */
@@ -86,6 +94,7 @@ async function undoReplace(
   if (inTrash === undefined) return
   if (stat === undefined) await folder.files.rename(kept, absolute(folder, intent.path))
   else if (stat.ino === inTrash.ino) await removeQuietly(folder, kept)
+  else keepReplaced(folder, intent)
 }
 
 async function forgetMissingTrash(folder: RecoverContext, paths: StatePaths): Promise<void> {

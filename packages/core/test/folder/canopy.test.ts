@@ -24,6 +24,10 @@ describe('three trees become one', () => {
       'a folder moved into one that was still taken to lie in it, and its places went round in a circle',
     ],
     [1_841_582_414, 'so did a folder that was made again inside of what it held'],
+    [
+      319_716_557,
+      'killed while a file moved that another had taken the place of: it was taken for the synced one',
+    ],
   ] as const)
     test(`history ${seed}: ${what}`, () => survivesShuffling(seed))
 })

@@ -21,6 +21,10 @@ describe('disk and workspace converge', () => {
       1_623_976_652,
       'a file was saved by rename while it was being moved, and the save was removed with the old name',
     ],
+    [
+      1_031_512_193,
+      'killed while a file was replaced, and another took its place: the trash did not know the old one',
+    ],
   ] as const)
     test(`history ${seed}: ${what}`, () => converges(seed))
 })
