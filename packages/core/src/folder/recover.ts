@@ -2,9 +2,10 @@ import type { FileStat } from '../ports/file-system.js'
 import { absolute, type FolderContext } from './context.js'
 import { baseName, parentPath } from './disk-tree.js'
 import { type Fingerprint, fingerprintOf, sameInode } from './fingerprint.js'
-import { statAbsolute } from './guard.js'
+import { DiskChanged, statAbsolute } from './guard.js'
 import type { Intent } from './journal.js'
-import { moveToFreeName } from './move.js'
+import { moveFile, moveToFreeName } from './move.js'
+import { isGone } from './stable-read.js'
 import type { StatePaths } from './state-directory.js'
 import { removeQuietly, wasWritten } from './trash.js'
 
@@ -69,6 +70,16 @@ function finish(folder: RecoverContext, intent: Intent, stat: FileStat): void {
   })
 }
 
+/** Where its folder is gone, or something has come there, it stays in the trash. */
+async function giveBack(folder: RecoverContext, intent: Intent, kept: string): Promise<void> {
+  try {
+    await moveFile(folder, kept, absolute(folder, intent.path))
+  } catch (error) {
+    if (!(error instanceof DiskChanged) && !isGone(error)) throw error
+    keepReplaced(folder, intent)
+  }
+}
+
 /** What moved may have been edited before, in place or by another file: its fingerprint stays the synced one, so that this is still seen. */
 function isWhatWasMeant(meant: Fingerprint, print: Fingerprint): boolean {
   return sameInode(meant, print) && !wasWritten(meant, print)
@@ -92,7 +103,7 @@ async function undoReplace(
   const kept = folder.files.join(paths.trash, intent.replaced!.trash)
   const inTrash = await statAbsolute(folder, kept)
   if (inTrash === undefined) return
-  if (stat === undefined) await folder.files.rename(kept, absolute(folder, intent.path))
+  if (stat === undefined) await giveBack(folder, intent, kept)
   else if (stat.ino === inTrash.ino) await removeQuietly(folder, kept)
   else keepReplaced(folder, intent)
 }
