@@ -105,7 +105,7 @@ function mergedOf(spec: Spec): MergedTree {
       type: 'file' as const,
       executable: false,
     }
-    const file = { ...head, basedOn: [], stamp: 1, time: 1, writer: 1, commit: '' }
+    const file = { ...head, size: head.content.size, basedOn: [], stamp: 1, time: 1, writer: 1, commit: '' }
     const folder = content === '/'
     const item = items.get(path)!
     const entry: TreeEntry = {
