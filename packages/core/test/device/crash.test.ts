@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Peerfold } from '../../src/api.js'
+import { createDeterministicCrypto } from '../../src/testing/deterministic-crypto.js'
 import {
   createTestPeers,
   type HomeStore,
@@ -8,6 +9,9 @@ import {
 } from '../../src/testing/test-peers.js'
 import type { Workspace, Writer } from '../../src/workspace/types.js'
 import { expectConverged, type Replica, textsOf } from './replicas.js'
+
+/** Nobody forges here, and signing is most of what a device does otherwise. */
+const crypto = () => createDeterministicCrypto({ signatures: 'simulated' })
 
 /** What the history below does, one acknowledged step after the other. */
 const STEPS: ReadonlyArray<(workspace: Workspace) => Promise<unknown>> = [
@@ -83,7 +87,7 @@ describe('a device whose stores fail', () => {
       test(`${store}, ${fault}: keeps what it acknowledged, whichever write fails`, async () => {
         let failures = 0
         for (let at = 0; ; at++) {
-          await using peers = await createTestPeers(2)
+          await using peers = await createTestPeers(2, { crypto })
           const workspace = (await peers.devices[0]?.workspaces.create('work')) as Workspace
           await peers.devices[0]?.settled()
           const state = failAt(peers.homeOf(0), store, at, fault)
@@ -103,7 +107,7 @@ describe('a device whose stores fail', () => {
 
   test('goes on when the device that receives crashes: it takes again what it lacks', async () => {
     for (const store of ['log', 'blocks', 'index'] as const) {
-      await using peers = await createTestPeers(2)
+      await using peers = await createTestPeers(2, { crypto })
       const workspace = (await peers.devices[1]?.workspaces.create('work')) as Workspace
       await peers.devices[1]?.settled()
       failAt(peers.homeOf(0), store, 2, 'before the write')

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { systemClock } from '../../src/platform/system-clock.js'
 import type { KeyValue } from '../../src/ports/key-value.js'
+import { createDeterministicCrypto } from '../../src/testing/deterministic-crypto.js'
 import {
   copyIndex,
   createTestPeers,
@@ -12,6 +13,9 @@ import { createTree } from '../../src/tree/tree.js'
 import { ROOT_ITEM } from '../../src/tree/types.js'
 import type { Workspace } from '../../src/workspace/types.js'
 import { collect, expectConverged, partition, textsOf, waitUntil } from './replicas.js'
+
+/** Nobody forges here, and signing is most of what a device does otherwise. */
+const crypto = () => createDeterministicCrypto({ signatures: 'simulated' })
 
 /** So many that their records fit into no commit: they travel as blocks that the commit names (PROTOCOL.md §4.4). */
 const FILES = 1200
@@ -119,7 +123,7 @@ interface Pair extends AsyncDisposable {
 
 /** Two devices that share a workspace, apart from each other. */
 async function apart(): Promise<Pair> {
-  const peers = await createTestPeers(2)
+  const peers = await createTestPeers(2, { crypto })
   const workspace = (await peers.devices[AUTHOR]?.workspaces.create('work')) as Workspace
   await workspace.write('before.txt', 'before')
   await peers.devices[AUTHOR]?.settled()

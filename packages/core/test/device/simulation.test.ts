@@ -7,7 +7,7 @@ import type { Workspace, Writer } from '../../src/workspace/types.js'
 import { collect, expectConverged, partition, type Replica, versionsOf } from './replicas.js'
 
 /** `PEERFOLD_RUNS=500` for more, `PEERFOLD_SEED` to repeat one. */
-const RUNS = Number(process.env.PEERFOLD_RUNS ?? 8)
+const RUNS = Number(process.env.PEERFOLD_RUNS ?? 5)
 const FIRST = Number(process.env.PEERFOLD_SEED ?? 1)
 
 const NAMES = ['a', 'b', 'c', 'd.txt', 'e.txt', 'f.txt']

@@ -12,7 +12,7 @@ describe('the merged tree, whatever devices do and in whatever order they hear o
     timeout: 0,
   }, async () => {
     console.log(`tree model: ${RUNS} runs, seed ${SEED}`)
-    const steps = fc.array(stepArbitrary, { minLength: 4, maxLength: 24, size: 'max' })
+    const steps = fc.array(stepArbitrary, { minLength: 4, maxLength: 16, size: 'max' })
     await fc.assert(
       fc.asyncProperty(steps, fc.integer({ min: 0, max: 3 }), async (history, alone) => {
         const world = await World.open()

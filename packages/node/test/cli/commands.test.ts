@@ -84,7 +84,7 @@ describe('one device', () => {
     expect(JSON.parse(waited.stderr)).toMatchObject({ code: 'NO_PEERS' })
     expect(waited.code).toBe(3)
     await device.close()
-  }, 120_000)
+  }, 300_000)
 
   test('names that would steer a terminal are shown escaped', async () => {
     const home = at('odd/home')
