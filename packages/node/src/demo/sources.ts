@@ -2,7 +2,7 @@ import { cp, mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** Peerfold's own packages as they lie here, sources and builds: a real tree that every checkout has. */
+/** Peerfold's own packages as they lie here: a real source tree that every checkout has. */
 const PACKAGES = fileURLToPath(new URL('../../../', import.meta.url))
 
 /** Copies a source tree to a place of its own, so that the tour never touches a checkout. */
@@ -13,7 +13,7 @@ export async function gatherSources(directory: string): Promise<string> {
     recursive: true,
     preserveTimestamps: true,
     verbatimSymlinks: true,
-    filter: (path) => !/[/\\](node_modules|\.turbo)([/\\]|$)/.test(path.slice(dirname(PACKAGES).length)),
+    filter: (path) => !/[/\\](node_modules|dist|\.turbo)([/\\]|$)/.test(path.slice(dirname(PACKAGES).length)),
   })
   return target
 }

@@ -11,7 +11,7 @@ import { eventually } from './node-folder.js'
 
 const KIB = 1024
 /** The whole claim is about 10,000 files; making them known to two devices is most of the cost (`PEERFOLD_FILES=10000`). */
-const FILES = Number(process.env.PEERFOLD_FILES ?? 1000)
+const FILES = Number(process.env.PEERFOLD_FILES ?? 300)
 const COUNTER = new URL('./count-bytes.mjs', import.meta.url).href
 
 let directory: string
