@@ -131,6 +131,14 @@ export class FolderEngine {
     return this.#finish(second, { progress, next: due.next, waiting: due.waiting })
   }
 
+  /** Whether the folder lies where it did: one look, and no round. */
+  async isThere(): Promise<boolean> {
+    return await this.init.checkMarker().then(
+      () => true,
+      () => false,
+    )
+  }
+
   /** What the next round would do: looks at everything that may have changed, and does nothing. */
   async preview(): Promise<Plan> {
     await this.#refresh()

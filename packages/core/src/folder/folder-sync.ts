@@ -30,6 +30,8 @@ const DEBOUNCE_MS = 50
 const GATHER_MAX_MS = 2_000
 const RESCAN_MS = 3_600_000
 const UNWATCHED_RESCAN_MS = 60_000
+/** How often a folder at rest is looked for: no watcher tells of a file system that was mounted over it. */
+const PRESENCE_MS = 5_000
 const MISSING_RETRY_MS = 2_000
 const FAILURE_RETRY_MS = 1_000
 const FAILURE_RETRY_MAX_MS = 60_000
@@ -231,7 +233,8 @@ export class FolderLoop implements FolderSync {
       for (const task of this.#tasks.splice(0)) await task.run()
       const wait = this.#paused ? undefined : await this.#attempt()
       if (signal.aborted) return
-      if (wait !== 0) await this.#sleep(wait)
+      if (wait === undefined) await this.#sleep(RESCAN_MS)
+      else if (wait !== 0) await this.#rest(wait)
       if (this.#woken || wait === 0) await this.#gather(wait === 0 || this.#barriers.size > 0)
     }
   }
@@ -335,15 +338,25 @@ export class FolderLoop implements FolderSync {
     if (rest >= 1) await clock.sleep(rest, { signal }).catch(() => undefined)
   }
 
+  /** Until woken, or the time is over, or the folder is gone. */
+  async #rest(ms: number): Promise<void> {
+    const { clock } = this.#init.folder
+    const end = clock.monotonic() + ms
+    for (let left = ms; left > 0 && !this.#woken; left = end - clock.monotonic()) {
+      await this.#sleep(Math.min(left, PRESENCE_MS))
+      if (!this.#woken && !(await this.#init.engine.isThere())) return
+    }
+  }
+
   /** Until woken, or the time is over. */
-  async #sleep(ms: number | undefined): Promise<void> {
+  async #sleep(ms: number): Promise<void> {
     const { clock, signal } = this.#init.folder
     const before = { wall: clock.now(), monotonic: clock.monotonic() }
     const woken = new AbortController()
     this.#wakeUp = () => woken.abort()
     // Closing wakes, too: no signal that outlives this sleep is listened to.
     if (this.#woken || signal.aborted) woken.abort()
-    await clock.sleep(ms ?? RESCAN_MS, { signal: woken.signal }).catch(() => undefined)
+    await clock.sleep(ms, { signal: woken.signal }).catch(() => undefined)
     this.#wakeUp = undefined
     const slept = clock.now() - before.wall - (clock.monotonic() - before.monotonic)
     if (slept > SLEPT_MS) this.#init.engine.markDirty('all')

@@ -60,6 +60,13 @@ async function useFiles(home: string, local: string): Promise<void> {
   expect(await json(home, ['conflicts'])).toEqual([])
 }
 
+/** What is on disk has been scanned, and what is in the workspace is on disk, before the barrier fails for want of anybody else. */
+async function expectNoPeers(home: string): Promise<void> {
+  const waited = await peerfold(home, ['--json', 'status', '--wait', '--timeout', '20'])
+  expect(JSON.parse(waited.stderr)).toMatchObject({ code: 'NO_PEERS' })
+  expect(waited.code).toBe(3)
+}
+
 describe('one device', () => {
   test('files of a workspace, while nothing runs and while start runs', async () => {
     const device = new DemoDevice('alone', directory)
@@ -71,6 +78,7 @@ describe('one device', () => {
     await useFiles(device.home, at('cold'))
     await device.start(['start'], isType('ready'))
     expect((await stat(controlPath(device.home))).mode & 0o777).toBe(0o600)
+    await expectNoPeers(device.home)
     await rm(join(device.folder, 'a.txt'))
     await device.run('put', at('cold-second'), 'b.txt')
     await device.run('rm', 'b.txt')
@@ -80,9 +88,7 @@ describe('one device', () => {
     await device.run('put', at('initial'), 'a.txt')
     const versions = await json(device.home, ['versions', 'a.txt'])
     expect(versions.length).toBeGreaterThan(0)
-    const waited = await peerfold(device.home, ['--json', 'status', '--wait', '--timeout', '20'])
-    expect(JSON.parse(waited.stderr)).toMatchObject({ code: 'NO_PEERS' })
-    expect(waited.code).toBe(3)
+    await expectNoPeers(device.home)
     await device.close()
   }, 300_000)
 

@@ -19,6 +19,8 @@ import { createNodeCrypto } from '../../src/workers/node-crypto.js'
 
 const crypto = createNodeCrypto()
 const DIAL_TRIES = 20
+/** Between two tries, milliseconds: a device that has just been called often refuses for up to a second. */
+const DIAL_PAUSE = 200
 
 /** Somebody with a libp2p node and keys of its own, who found a device's address. */
 export class Stranger {
@@ -47,7 +49,8 @@ export class Stranger {
 
   /** Sends bytes on a new stream, ends its side, and gives all that comes back. */
   async say(protocol: string, frames: Iterable<Uint8Array>): Promise<Buffer> {
-    const stream = await this.open(protocol).catch(() => undefined)
+    const { peer } = await this.#dial()
+    const stream = await this.#open(peer, protocol).catch(() => undefined)
     // Not being listened to at all is one of the right answers.
     if (stream === undefined) return Buffer.alloc(0)
     const heard: Uint8Array[] = []
@@ -69,11 +72,15 @@ export class Stranger {
 
   async open(protocol: string) {
     const { peer } = await this.#dial()
-    return await this.network.open(peer, protocol, { signal: AbortSignal.timeout(10_000) })
+    return await this.#open(peer, protocol)
   }
 
   async close(): Promise<void> {
     await this.network.close()
+  }
+
+  #open(peer: string, protocol: string) {
+    return this.network.open(peer, protocol, { signal: AbortSignal.timeout(10_000) })
   }
 
   /** A device admits few connections a second from one machine. */
@@ -83,6 +90,7 @@ export class Stranger {
         return await this.network.dial({ addresses: this.#addresses })
       } catch (error) {
         if (tries === DIAL_TRIES) throw error
+        await systemClock.sleep(DIAL_PAUSE)
       }
     }
   }
