@@ -1,0 +1,1 @@
+export type { Relay, RelayStatus } from './types.js'
