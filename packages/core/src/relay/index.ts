@@ -13,7 +13,6 @@ export * from './keys.js'
 export * from './limits.js'
 export * from './messages.js'
 export * from './proofs.js'
+export * from './protocol.js'
+export * from './session.js'
 export * from './statements.js'
-
-/** One long-lived stream from a device to a relay. */
-export const RELAY_PROTOCOL = '/peerfold/relay/1'

@@ -10,10 +10,10 @@ import { KIB } from './limits.js'
 /** Frames that wait to be sent, beyond which the peer does not read at all. */
 const MAX_QUEUED_BYTES = 4096 * KIB
 
-export interface ChannelInit<M> {
+export interface ChannelInit<M, S = M> {
   stream: NetworkStream
   clock: Clock
-  encode(message: M): Uint8Array
+  encode(message: S): Uint8Array
   /** @throws {PeerfoldError} `MESSAGE_INVALID` */
   decode(frame: Uint8Array): M
   /** Largest frame accepted. May be raised later. */
@@ -28,10 +28,10 @@ interface Queued {
 
 /**
  * Length-prefixed messages over a stream. Messages leave in the order of the calls; while the transport is full the queue
- * grows up to a bound.
+ * grows up to a bound. `M` is what comes, `S` what is sent.
  */
-export class Channel<M> {
-  readonly #init: ChannelInit<M>
+export class Channel<M, S = M> {
+  readonly #init: ChannelInit<M, S>
   readonly #messages: AsyncGenerator<M>
   #queue: Queued[] = []
   #queued = 0
@@ -41,7 +41,7 @@ export class Channel<M> {
   /** Monotonic time of the last byte that came. */
   heard: number
 
-  constructor(init: ChannelInit<M>) {
+  constructor(init: ChannelInit<M, S>) {
     this.#init = init
     this.maxFrame = init.maxFrame
     this.heard = init.clock.monotonic()
@@ -55,7 +55,7 @@ export class Channel<M> {
   }
 
   /** Resolves when the transport has taken the message. */
-  send(message: M, options?: AbortOptions): Promise<void> {
+  send(message: S, options?: AbortOptions): Promise<void> {
     if (options?.signal?.aborted) return Promise.reject(options.signal.reason)
     if (this.#failure !== undefined) return Promise.reject(this.#failure)
     const frame = lengthPrefixed.encode.single(this.#init.encode(message))
@@ -70,7 +70,7 @@ export class Channel<M> {
   }
 
   /** Sends without waiting. A failure shows in `next`. */
-  post(message: M): void {
+  post(message: S): void {
     this.send(message).catch(() => {})
   }
 
