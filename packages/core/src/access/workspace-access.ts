@@ -4,7 +4,15 @@ import { sha256Now } from '../encoding/derive.js'
 import { PeerfoldError } from '../errors.js'
 import type { AbortOptions } from '../ports/abort.js'
 import type { Crypto } from '../ports/crypto.js'
-import type { DeviceId, EpochId, FeedId, UserId, WorkspaceHandle, WorkspaceId } from '../ports/ids.js'
+import type {
+  CommitId,
+  DeviceId,
+  EpochId,
+  FeedId,
+  UserId,
+  WorkspaceHandle,
+  WorkspaceId,
+} from '../ports/ids.js'
 import type { KeyValue } from '../ports/key-value.js'
 import type { Random } from '../ports/random.js'
 import { type AccessHead, clearRows, readRows, rows, type WorkspaceName } from './access-rows.js'
@@ -110,6 +118,11 @@ export class WorkspaceAccess implements LogAuthority {
   /** How a device stands in this workspace. Devices that never wrote here are active. */
   stateOf(device: DeviceId): DeviceState {
     return this.#removals.stateOf(device)
+  }
+
+  /** The commit that announced an epoch; of a combination, a part other than `besides`. */
+  announced(epoch: EpochId, besides: EpochId): CommitId | undefined {
+    return this.#epochs.announced(epoch, besides)
   }
 
   /** Current epochs whose keys have not reached this device. */

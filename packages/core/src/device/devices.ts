@@ -17,6 +17,7 @@ import { pair } from '../sync/pairing.js'
 import type { Connectivity } from './connectivity.js'
 import type { IdentityStore } from './identity-store.js'
 import type { Presence } from './presence.js'
+import type { RelayBook } from './relays/relay-book.js'
 import type { Workspaces } from './workspaces.js'
 
 export interface DevicesInit {
@@ -25,6 +26,7 @@ export interface DevicesInit {
   crypto: Crypto
   clock: Clock
   presence(): Presence
+  relays: RelayBook
   /** @throws {PeerfoldError} `NO_PATH` on a device that was opened offline */
   connectivity(): Connectivity
   /** This device has a user from now on. */
@@ -34,6 +36,8 @@ export interface DevicesInit {
 /** How long a recovered device waits to be handed the first workspace. */
 const GRANT_MS = 5000
 const GRANT_LOOK_MS = 50
+/** As many as a ticket can name. */
+const MAX_TICKET_RELAYS = 8
 
 /** The devices of the user: how further ones come in, which there are, how they go. */
 export class Devices {
@@ -75,7 +79,10 @@ export class Devices {
       user,
       inviter: keys.peer,
       addresses: network.addresses(),
-      relays: [],
+      relays: this.#init.relays
+        .list()
+        .flatMap(({ addresses }) => addresses)
+        .slice(0, MAX_TICKET_RELAYS),
       lifetime,
     })
     const id = ticketId(ticket.secret)
@@ -113,7 +120,7 @@ export class Devices {
   }
 
   async #pair(ticket: Ticket, name: string, options: AbortOptions): Promise<void> {
-    const { identity, workspaces, clock, crypto, begin } = this.#init
+    const { identity, workspaces, clock, crypto, begin, relays } = this.#init
     const { network, dialer } = this.#init.connectivity()
     const store = async ({ entries, grants }: { entries: Uint8Array[]; grants: Uint8Array[] }) => {
       await identity.adopt(ticket.user, entries)
@@ -123,6 +130,7 @@ export class Devices {
     await pair({ network, clock, crypto, ticket, secrets: identity.secrets, name, store }, options)
     await begin(options)
     dialer.learn(ticket.inviter, ticket.addresses)
+    for (const address of ticket.relays) await relays.add(address, options)
   }
 
   /** A recovered device is certified by the phrase already: the ticket only shows the way. */

@@ -14,7 +14,7 @@ import type { PeerfoldComponents, WorkspaceStores } from './components.js'
 import type { Connectivity } from './connectivity.js'
 import type { IdentityStore } from './identity-store.js'
 import type { DeviceJournal } from './journal.js'
-import { openWorkspace } from './open-workspace.js'
+import { type OpenWorkspaceInit, openWorkspace } from './open-workspace.js'
 import type { WorkspaceRuntime } from './workspace-runtime.js'
 
 export interface WorkspacesInit extends Pick<PeerfoldComponents, 'home' | 'crypto' | 'clock' | 'random'> {
@@ -25,6 +25,7 @@ export interface WorkspacesInit extends Pick<PeerfoldComponents, 'home' | 'crypt
   /** Whether the synced folder of a workspace, where there is one, has nothing left to apply. */
   folderRests(id: WorkspaceId): boolean
   onStatus(): void
+  durable: OpenWorkspaceInit['durable']
 }
 
 const GRANT = 'workspace/'
@@ -145,6 +146,14 @@ export class Workspaces {
     }
   }
 
+  /** Opens workspaces whose grants a recovery bundle holds. */
+  async adopt(grants: readonly Grant[], options?: AbortOptions): Promise<void> {
+    for (const grant of grants) {
+      const workspace = await this.#take(grant, options)
+      await workspace.access.learn(grant.epochs, options)
+    }
+  }
+
   /** New keys wherever a device that was removed still reads. */
   async rotateAll(options?: AbortOptions): Promise<void> {
     for (const workspace of this.all()) await rotate(workspace, options)
@@ -211,6 +220,7 @@ export class Workspaces {
           deviceName: (device) => identity.nameOf(device),
           onChange: this.#init.onStatus,
           folderRests: () => this.#init.folderRests(id),
+          durable: this.#init.durable,
         },
         options,
       )

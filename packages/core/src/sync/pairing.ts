@@ -297,7 +297,7 @@ function refusalOf({ code }: PairingMessageOf<'refuse'>): PeerfoldError {
   return new PeerfoldError(known, `the other device refused: ${code}`, { details: { remote: true } })
 }
 
-/** Says why it ends, unless the other side did. A courtesy, so for one step and no longer. */
+/** Says why it ends, unless the other side did. A courtesy, so not for long. */
 async function refuse(
   channel: Channel<PairingMessage>,
   clock: Clock,
@@ -312,7 +312,7 @@ async function refuse(
       await channel.close({ signal })
       while ((await channel.next()) !== undefined) {}
     }
-    await withDeadline(clock, PAIR_STEP_MS, 'refusing', tell, options).catch(() => {})
+    await withDeadline(clock, 1000, 'refusing', tell, options).catch(() => {})
   }
   channel.abort(reason)
 }

@@ -6,6 +6,7 @@ import { addExportCommand } from './commands/export.js'
 import { addFileCommands } from './commands/files.js'
 import { addFolderCommands } from './commands/folders.js'
 import { addPairingCommands } from './commands/pairing.js'
+import { addRelayCommands } from './commands/relays.js'
 import { addRunCommands } from './commands/run.js'
 import { addSetUpCommands } from './commands/set-up.js'
 import { addStatusCommand } from './commands/status.js'
@@ -54,6 +55,7 @@ function createProgram(context: CommandContext): Command {
   addFileCommands(program, context)
   addExportCommand(program, context)
   addDeviceCommands(program, context)
+  addRelayCommands(program, context)
   return program
 }
 

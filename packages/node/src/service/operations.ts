@@ -4,6 +4,7 @@ import { locateDirectory } from '../file-system/locate-directory.js'
 import { FOLDER_OPERATIONS } from './folder-operations.js'
 import type { Operation, OperationIo, OperationNeeds } from './operation.js'
 import { optionalText, text } from './params.js'
+import { RELAY_OPERATIONS } from './relay-operations.js'
 import { selectWorkspace } from './select-workspace.js'
 
 /** What must be running for an operation; decides how its own process opens the device when none runs. */
@@ -15,10 +16,16 @@ export const OPERATIONS: Record<string, Operation> = {
   ping: { needs: 'home', run: async () => ({}) },
   init: { needs: 'home', run: (pf, params, io) => init(pf, params, io) },
   recover: {
-    needs: 'home',
+    needs: 'network',
     run: async (pf, params, { signal }) => {
-      await pf.identity.recover(text(params, 'phrase'), { name: optionalText(params, 'name'), signal })
-      return { device: pf.device }
+      const relay = optionalText(params, 'relay')
+      const relays = relay === undefined ? [] : [relay]
+      await pf.identity.recover(text(params, 'phrase'), {
+        name: optionalText(params, 'name'),
+        relays,
+        signal,
+      })
+      return { device: pf.device, workspaces: await pf.workspaces.list({ signal }) }
     },
   },
   add: { needs: 'home', run: addFolder },
@@ -99,6 +106,7 @@ export const OPERATIONS: Record<string, Operation> = {
   'device-list': { needs: 'home', run: async (pf, _, io) => pf.devices.list(io) },
   'device-remove': { needs: 'home', run: removeDevice },
   ...FOLDER_OPERATIONS,
+  ...RELAY_OPERATIONS,
 }
 
 async function init(

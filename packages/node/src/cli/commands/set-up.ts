@@ -17,14 +17,12 @@ export function addSetUpCommands(program: Command, context: CommandContext): voi
     .command('recover')
     .description('makes this a device of an existing identity, from its recovery phrase on standard input')
     .option('--name <name>', 'name of this device')
-    .action(async ({ name }: { name?: string }) => {
+    .option('--relay <multiaddr>', 'a relay that the lost devices used: workspaces come from there')
+    .action(async ({ name, relay }: { name?: string; relay?: string }) => {
       const phrase = await readPhrase()
-      const result = (await context.call('recover', { phrase, name })) as SetUpResult
+      const result = (await context.call('recover', { phrase, name, relay })) as RecoverResult
       if (context.json) context.printJson(result)
-      else
-        context.print(
-          `This device is now ${result.device.name}. Run \`peerfold invite\` on another of your devices and \`peerfold join TICKET\` here.`,
-        )
+      else printRecovered(context, result)
     })
   program
     .command('add <folder>')
@@ -47,6 +45,18 @@ export function addSetUpCommands(program: Command, context: CommandContext): voi
 export interface SetUpResult {
   device: { id: string; name: string; user: string }
   phrase?: string
+}
+
+interface RecoverResult extends SetUpResult {
+  workspaces: Array<{ id: string; name: string }>
+}
+
+function printRecovered(context: CommandContext, { device, workspaces }: RecoverResult): void {
+  context.print(`This device is now ${device.name}.`)
+  if (workspaces.length === 0)
+    context.print('Run `peerfold invite` on another of your devices and `peerfold join TICKET` here.')
+  for (const { id } of workspaces)
+    context.print(`workspace ${id.slice(0, 12)}: \`peerfold export\` or \`peerfold start\` brings its files`)
 }
 
 /** The only time that the phrase is shown. */
