@@ -120,6 +120,11 @@ export class WorkspaceAccess implements LogAuthority {
     return this.#removals.stateOf(device)
   }
 
+  /** Identity entries that the log carries: of devices that wrote here, and of those that were removed. */
+  identityEntries(): IdentityEntry[] {
+    return [...this.#removals.identity.entries.values()]
+  }
+
   /** The commit that announced an epoch; of a combination, a part other than `besides`. */
   announced(epoch: EpochId, besides: EpochId): CommitId | undefined {
     return this.#epochs.announced(epoch, besides)
@@ -230,6 +235,7 @@ export class WorkspaceAccess implements LogAuthority {
     this.#keep(commit, ruling, entries, named.length > 0, batch)
     this.#certified.delete(commit.signedFeed)
     if (reading.operations.length > 0) await this.#applyOperations(commit, past, reading, ruling, batch)
+    else if (entries.length > 0) this.#events.emit('change')
     return changed
   }
 

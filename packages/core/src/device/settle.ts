@@ -41,7 +41,7 @@ export async function settle(init: SettleInit, options?: AbortOptions): Promise<
   )
   if (holders.length > 0 && init.others().length === 0) return
   do {
-    if (!(await waitForPeers(init, connectivity, options))) {
+    if (!(await waitForPeers(init, connectivity, holders.length === 0, options))) {
       if (holders.length > 0) return
       throw noPeers()
     }
@@ -64,10 +64,15 @@ async function settleFolders({ folders }: SettleInit, options?: AbortOptions): P
   }
 }
 
-/** Until every device that answers is in session, in bounded time. @returns whether any is */
+/**
+ * Until every device that answers is in session, in bounded time.
+ * @param patient whether to wait for those that do not answer yet
+ * @returns whether any is in session
+ */
 async function waitForPeers(
   { clock, others }: SettleInit,
   { sync, dialer }: { sync: Sync; dialer: Dialer },
+  patient: boolean,
   options?: AbortOptions,
 ): Promise<boolean> {
   const until = clock.monotonic() + CONNECT_MS
@@ -77,7 +82,7 @@ async function waitForPeers(
     const ways = dialer.ways().filter(({ peer }) => devices.has(peer))
     const coming = ways.some((way) => way.trying || (way.connected && !inSession.has(way.peer)))
     if (inSession.size > 0 && !coming) return true
-    if (devices.size === 0 || clock.monotonic() >= until) return inSession.size > 0
+    if (devices.size === 0 || (!patient && !coming) || clock.monotonic() >= until) return inSession.size > 0
     await clock.sleep(LOOK_MS, options)
   }
 }

@@ -2,7 +2,7 @@ import { createWorkspace } from '../access/drafts.js'
 import { epochKey } from '../access/epochs.js'
 import { decodeGrant, encodeGrant, type Grant, openGrant, sealGrant } from '../access/grant.js'
 import type { DeviceCertificate } from '../access/types.js'
-import { openWorkspaceAccess } from '../access/workspace-access.js'
+import { openWorkspaceAccess, type WorkspaceAccess } from '../access/workspace-access.js'
 import { Emitter } from '../async/emitter.js'
 import { Mutex } from '../async/mutex.js'
 import { isPeerfoldError, PeerfoldError } from '../errors.js'
@@ -183,6 +183,15 @@ export class Workspaces {
     return opened
   }
 
+  /** A workspace's log may tell of devices, and of removals, that no session has told of: whoever made them may never be met. */
+  async #learnDevices(access: WorkspaceAccess): Promise<void> {
+    const { identity } = this.#init
+    const known = identity.identity.entries
+    const fresh = access.identityEntries().filter(({ id }) => !known.has(id))
+    if (fresh.length === 0) return
+    await identity.merge(fresh.map(({ bytes }) => bytes)).catch(() => {})
+  }
+
   async #openOne(grant: Grant, options?: AbortOptions): Promise<WorkspaceRuntime> {
     const { home, crypto, clock, random, identity, journal, connectivity } = this.#init
     const { id } = grant.genesis
@@ -200,11 +209,14 @@ export class Workspaces {
         },
         options,
       )
+      const learn = () => void this.#learnDevices(access)
       access.onChange(() => {
+        learn()
         void journal.set([[GRANT + id, encodeGrant(access.grant())]]).then(() => this.#events.emit('change'))
         this.#init.onStatus()
       })
       const { sync, exchange } = connectivity() ?? {}
+      learn()
       return await openWorkspace(
         {
           stores,

@@ -109,19 +109,18 @@ export class MailboxLink {
 
   /** Compares what the relay says now with what it signed before. */
   #remember({ incarnation, next, chain }: Statement): void {
-    const { memory, workspace, session } = this.#init
+    const { memory, workspace } = this.#init
     const known = memory.get(workspace.handle)
+    this.#state = { incarnation, read: START, seen: START, audited: false }
     if (known === undefined) {
       // Nothing but what this device sends will be there: each commit goes with its blocks.
-      this.#state = { incarnation, read: START, seen: START, audited: next === 1 }
-    } else if (known.incarnation !== incarnation) {
-      this.#state = { incarnation, read: START, seen: START, audited: false }
-    } else if (next < known.seen.next || (next === known.seen.next && chain !== known.seen.chain)) {
-      this.#init.onLie(
-        new PeerfoldError('RELAY_LIED', `${session.relay} shows an older or another mailbox than it signed`),
-      )
-      this.#state = { incarnation, read: START, seen: known.seen, audited: false }
-    } else this.#state = known
+      this.#state.audited = next === 1
+    } else if (
+      known.incarnation === incarnation &&
+      (next < known.seen.next || (next === known.seen.next && chain !== known.seen.chain))
+    ) {
+      this.#lie('shows an older or another mailbox than it signed')
+    } else if (known.incarnation === incarnation) this.#state = known
     this.#cursor = this.#state.read
     this.#held.clear()
   }
@@ -155,18 +154,27 @@ export class MailboxLink {
 
   /** Moves on behind these commits, if they give the chain that the relay signed. */
   #follow(commits: readonly Sealed[], statement: Statement): void {
-    const chain = commits.reduce((before, { id }) => nextChain(before, id), this.#cursor.chain)
-    const next = this.#cursor.next + commits.length
-    if (next === statement.next && chain !== statement.chain)
-      throw this.#lie('gives other commits than it signed')
+    let { next, chain } = this.#cursor
+    for (const { id } of commits) {
+      chain = nextChain(chain, id)
+      next++
+      // What it signs now, and what it signed before.
+      for (const signed of [statement, this.#state.seen])
+        if (next === signed.next && chain !== signed.chain)
+          throw this.#lie('gives other commits than it signed')
+    }
     this.#cursor = { next, chain }
     this.#see(statement)
     for (const commit of commits) this.#note(commit)
   }
 
+  /** Nothing that it said before counts any more: at the next try the mailbox is read from its beginning. */
   #lie(what: string, cause?: unknown): PeerfoldError {
-    const error = new PeerfoldError('RELAY_LIED', `${this.#init.session.relay} ${what}`, { cause })
+    const { session, memory, workspace } = this.#init
+    const error = new PeerfoldError('RELAY_LIED', `${session.relay} ${what}`, { cause })
     this.#init.onLie(error)
+    this.#state = { ...this.#state, read: START, seen: START, audited: false }
+    memory.set(workspace.handle, this.#state).catch(() => {})
     return error
   }
 
@@ -238,6 +246,8 @@ export class MailboxLink {
     this.#see(statement)
     this.#end = Math.max(this.#end, statement.next)
     this.#skip(before, commits, statement)
+    // What the relay signed is held against it, also after a crash.
+    await this.#save(options)
   }
 
   /** What was just sent need not be read again, where nothing else came between. */
