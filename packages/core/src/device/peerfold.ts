@@ -23,6 +23,7 @@ import { LiveStatus } from './live-status.js'
 import { Presence } from './presence.js'
 import { fetchBundles } from './relays/recovery.js'
 import { parseRelay, RelayBook } from './relays/relay-book.js'
+import { relaysApi } from './relays/relays-api.js'
 import { settle } from './settle.js'
 import { computeStatus, type StatusParts } from './status.js'
 import { DeviceAuthority } from './sync-authority.js'
@@ -145,17 +146,7 @@ class Device implements Peerfold {
       list: async () => devices.list(),
       revoke: (id, options) => devices.revoke(id, options),
     }
-    this.relays = {
-      add: async (address, options) => {
-        const { peer, addresses } = await this.#book.add(address, options)
-        const listed = this.#connectivity?.relays.list().find((relay) => relay.peer === peer)
-        return listed ?? { peer, addresses, connected: false, bytes: 0, quota: 0 }
-      },
-      list: () =>
-        this.#connectivity?.relays.list() ??
-        this.#book.list().map((relay) => ({ ...relay, connected: false, bytes: 0, quota: 0 })),
-      remove: (relay, options) => this.#book.remove(this.#book.find(relay).peer, options),
-    }
+    this.relays = relaysApi(this.#book, () => this.#connectivity?.relays)
     this.workspaces = {
       create: async (workspace, options) => (await this.#workspaces.create(workspace, options)).openFacade(),
       open: async (id) => this.#workspaces.find(id).openFacade(),

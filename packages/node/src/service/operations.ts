@@ -15,19 +15,7 @@ export function operationNeeds(name: string): OperationNeeds {
 export const OPERATIONS: Record<string, Operation> = {
   ping: { needs: 'home', run: async () => ({}) },
   init: { needs: 'home', run: (pf, params, io) => init(pf, params, io) },
-  recover: {
-    needs: 'network',
-    run: async (pf, params, { signal }) => {
-      const relay = optionalText(params, 'relay')
-      const relays = relay === undefined ? [] : [relay]
-      await pf.identity.recover(text(params, 'phrase'), {
-        name: optionalText(params, 'name'),
-        relays,
-        signal,
-      })
-      return { device: pf.device, workspaces: await pf.workspaces.list({ signal }) }
-    },
-  },
+  recover: { needs: 'network', run: recover },
   add: { needs: 'home', run: addFolder },
   invite: { needs: 'network', run: invite },
   join: { needs: 'network', run: join },
@@ -118,6 +106,23 @@ async function init(
   return { device: pf.device, phrase }
 }
 
+async function recover(
+  pf: Peerfold,
+  params: Record<string, unknown>,
+  { signal }: OperationIo,
+): Promise<unknown> {
+  const relay = optionalText(params, 'relay')
+  const folder = optionalText(params, 'folder')
+  if (folder !== undefined) await pf.folders.check(resolve(folder), { signal })
+  await pf.identity.recover(text(params, 'phrase'), {
+    name: optionalText(params, 'name'),
+    relays: relay === undefined ? [] : [relay],
+    signal,
+  })
+  const workspaces = await pf.workspaces.list({ signal })
+  return { device: pf.device, workspaces: await bindFolders(pf, workspaces, folder, signal) }
+}
+
 /** With `existing`, a folder that is bound already is left as it is; with `wait`, everything in it is in the workspace when this ends. */
 async function addFolder(
   pf: Peerfold,
@@ -144,7 +149,6 @@ async function invite(
   return { device: await invitation.accepted({ signal }) }
 }
 
-/** One workspace lies in the folder itself; several lie in it side by side, each under its name. */
 async function join(
   pf: Peerfold,
   params: Record<string, unknown>,
@@ -156,14 +160,24 @@ async function join(
     name: optionalText(params, 'name'),
     signal,
   })
-  const joined = []
-  for (const workspace of workspaces) {
+  return { device: pf.device, workspaces: await bindFolders(pf, workspaces, folder, signal) }
+}
+
+/** One workspace lies in the folder itself; several lie in it side by side, each under its name. */
+async function bindFolders(
+  pf: Peerfold,
+  workspaces: ReadonlyArray<{ id: string; name: string }>,
+  folder: string | undefined,
+  signal: AbortSignal,
+): Promise<Array<{ id: string; name: string; folder: string | undefined }>> {
+  const bound = []
+  for (const { id, name } of workspaces) {
     const directory =
-      folder === undefined ? undefined : workspaces.length === 1 ? folder : resolve(folder, workspace.name)
-    if (directory !== undefined) await pf.folders.add(workspace.id, directory, { signal })
-    joined.push({ id: workspace.id, name: workspace.name, folder: directory })
+      folder === undefined ? undefined : workspaces.length === 1 ? folder : resolve(folder, name)
+    if (directory !== undefined) await pf.folders.add(id, directory, { signal })
+    bound.push({ id, name, folder: directory })
   }
-  return { device: pf.device, workspaces: joined }
+  return bound
 }
 
 /** How long `status` lets a device that has just been opened look through what it has. */

@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import type { Command } from 'commander'
 import type { CommandContext } from '../context.js'
+import { printable } from '../printable.js'
 
 /** `init`, `recover`, `add`: what makes a device and its workspaces. */
 export function addSetUpCommands(program: Command, context: CommandContext): void {
@@ -18,9 +19,11 @@ export function addSetUpCommands(program: Command, context: CommandContext): voi
     .description('makes this a device of an existing identity, from its recovery phrase on standard input')
     .option('--name <name>', 'name of this device')
     .option('--relay <multiaddr>', 'a relay that the lost devices used: workspaces come from there')
-    .action(async ({ name, relay }: { name?: string; relay?: string }) => {
+    .option('--folder <folder>', 'where the files of its workspaces are to lie')
+    .action(async ({ name, relay, folder }: { name?: string; relay?: string; folder?: string }) => {
       const phrase = await readPhrase()
-      const result = (await context.call('recover', { phrase, name, relay })) as RecoverResult
+      const params = { phrase, name, relay, folder: folder === undefined ? undefined : resolve(folder) }
+      const result = (await context.call('recover', params)) as RecoverResult
       if (context.json) context.printJson(result)
       else printRecovered(context, result)
     })
@@ -48,15 +51,18 @@ export interface SetUpResult {
 }
 
 interface RecoverResult extends SetUpResult {
-  workspaces: Array<{ id: string; name: string }>
+  workspaces: Array<{ id: string; name: string; folder?: string }>
 }
 
 function printRecovered(context: CommandContext, { device, workspaces }: RecoverResult): void {
   context.print(`This device is now ${device.name}.`)
   if (workspaces.length === 0)
     context.print('Run `peerfold invite` on another of your devices and `peerfold join TICKET` here.')
-  for (const { id } of workspaces)
-    context.print(`workspace ${id.slice(0, 12)}: \`peerfold export\` or \`peerfold start\` brings its files`)
+  for (const { id, name, folder } of workspaces) {
+    const where =
+      folder === undefined ? '`peerfold export DIR` writes its files' : `\`peerfold start\` fills ${folder}`
+    context.print(`${printable(name)} (${id.slice(0, 12)}): ${where}`)
+  }
 }
 
 /** The only time that the phrase is shown. */
