@@ -34,7 +34,8 @@ const OPAQUE = /(?<![A-Za-z0-9_-])(?!12D3KooW[1-9A-HJ-NP-Za-km-z]{44}(?![A-Za-z0
 const SHOWN = 8
 const LONGEST = 500
 
-export type RelayLogger = Logger
+/** Not all of pino: what a child is given would pass by what keeps secrets out. */
+export type RelayLogger = Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>
 
 export interface LoggerInit {
   /** @default 'info' */
@@ -48,13 +49,13 @@ export interface LoggerInit {
  * eight characters, also in messages of errors.
  */
 export function createLogger({ level = 'info', destination }: LoggerInit = {}): RelayLogger {
-  return pino(
+  const log = pino(
     {
       level,
       base: undefined,
       timestamp: pino.stdTimeFunctions.isoTime,
       messageKey: 'message',
-      formatters: { level: (label) => ({ level: label }), log: knownFields, bindings: knownFields },
+      formatters: { level: (label) => ({ level: label }), log: knownFields },
       hooks: {
         logMethod(args, method) {
           method.apply(this, withoutSecrets(args) as typeof args)
@@ -63,6 +64,12 @@ export function createLogger({ level = 'info', destination }: LoggerInit = {}): 
     },
     destination ?? pino.destination({ fd: 2, sync: true }),
   )
+  return {
+    debug: log.debug.bind(log),
+    info: log.info.bind(log),
+    warn: log.warn.bind(log),
+    error: log.error.bind(log),
+  }
 }
 
 /** Fields come later, through `knownFields`; of an error alone pino would take the message as it is. */

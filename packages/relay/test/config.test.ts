@@ -153,7 +153,9 @@ describe('what is refused, naming setting, source and what it takes', () => {
     expect(await refusal({ flags: { 'http.listen': '127.evil.example:80' } })).toMatch(/without TLS/)
     for (const loopback of ['127.0.0.1:0', '[::1]:0', 'localhost:0', '127.1.2.3:0', 'off'])
       await loadConfig({ flags: { 'http.listen': loopback } })
-    await loadConfig({ flags: { 'http.listen': '0.0.0.0:8460', 'http.behindProxy': true } })
+    const proxied = { 'http.listen': '0.0.0.0:8460', 'http.behindProxy': true }
+    expect(await refusal({ flags: proxied })).toMatch(/http\.announce is missing/)
+    await loadConfig({ flags: { ...proxied, 'http.announce': 'https://relay.example.org/' } })
   })
 })
 

@@ -157,14 +157,20 @@ function settle(config: RelayConfig): RelayConfig {
 /** Tokens travel in each request: whoever reads one on the way could use it (PROTOCOL.md §10.8). */
 function checkExposure({ http }: RelayConfig): void {
   const at = parseHostPort(http.listen)
-  if (at === undefined || http.tlsCert !== undefined || http.behindProxy || isLoopback(at.host)) return
-  throw new PeerfoldError(
-    'INVALID_ARGUMENT',
-    `http.listen is ${http.listen}, which others reach, without TLS`,
-    {
-      hint: 'Set http.tlsCert and http.tlsKey, or http.behindProxy when a proxy speaks TLS, or listen on 127.0.0.1.',
-    },
-  )
+  if (at === undefined) return
+  if (http.tlsCert === undefined && !http.behindProxy && !isLoopback(at.host))
+    throw new PeerfoldError(
+      'INVALID_ARGUMENT',
+      `http.listen is ${http.listen}, which others reach, without TLS`,
+      {
+        hint: 'Set http.tlsCert and http.tlsKey, or http.behindProxy when a proxy speaks TLS, or listen on 127.0.0.1.',
+      },
+    )
+  const isNameless = http.behindProxy || at.host === '0.0.0.0' || at.host === '::'
+  if (isNameless && http.announce.length === 0)
+    throw new PeerfoldError('INVALID_ARGUMENT', 'http.announce is missing', {
+      hint: 'Set it to the URL by which devices reach this relay, such as https://relay.example.org.',
+    })
 }
 
 export function isLoopback(host: string): boolean {
