@@ -61,6 +61,8 @@ export class PollRoute {
     this.#admit(caller.peer, mailboxes.length)
     try {
       const changed = await this.#wait(response, mailboxes, timeoutMs)
+      // The workspace's keys may have changed meanwhile.
+      if (changed.some(({ handle }) => !caller.handles.has(handle))) throw forbidden()
       if (changed.length > 0) sendJson(response, 200, { changed })
       else if (this.#closing.signal.aborted) throw busy(503, 'the relay goes away')
       else response.writeHead(204, { 'retry-after': String(randomInt(SPREAD_SECONDS)) }).end()
