@@ -1,4 +1,37 @@
-import type { PeerId } from '@peerfold/core'
+import type { Clock, PeerId } from '@peerfold/core'
+import type { RelayLimits } from './limits/defaults.js'
+import type { HttpSide, RelayService } from './service.js'
+
+export interface RelayInit {
+  /** Data directory (PROTOCOL.md §10.9); made, 0700, when it is missing. */
+  directory: string
+  /** Multiaddrs to listen on. @default any free TCP port and any free WebSocket port, on all IPv4 addresses */
+  listen?: readonly string[]
+  /** Multiaddrs to tell others instead of those that it listens on. @default the latter */
+  announce?: readonly string[]
+  /** Whether anyone may begin a mailbox; else only peers in the file `allowed`. @default false */
+  open?: boolean
+  /** @default DEFAULT_RELAY_LIMITS */
+  limits?: Partial<RelayLimits>
+  /**
+   * The disk was restored from a backup: every mailbox begins another incarnation, so that devices compare everything instead of calling the relay
+   * a liar. @default false
+   */
+  restored?: boolean
+  /** Starts the HTTP side when everything else is up; closed first. @default none */
+  http?: (service: RelayService) => Promise<HttpSide>
+  /** @default silent */
+  log?: RelayLog
+  /** @default the system's */
+  clock?: Clock
+}
+
+/** A part of pino's interface. Fields never hold secrets, tokens, proofs or contents. */
+export interface RelayLog {
+  info(fields: object, message: string): void
+  warn(fields: object, message: string): void
+  error(fields: object, message: string): void
+}
 
 /** A relay at work: see `createRelay`. */
 export interface Relay extends AsyncDisposable {

@@ -7,7 +7,6 @@ import type { Clock } from '../ports/clock.js'
 import type { NetworkStream } from '../ports/network.js'
 import { KIB } from './limits.js'
 
-/** Frames that wait to be sent, beyond which the peer does not read at all. */
 const MAX_QUEUED_BYTES = 4096 * KIB
 
 export interface ChannelInit<M, S = M> {
@@ -18,6 +17,8 @@ export interface ChannelInit<M, S = M> {
   decode(frame: Uint8Array): M
   /** Largest frame accepted. May be raised later. */
   maxFrame: number
+  /** Bytes of frames that wait to be sent, beyond which the peer does not read at all. @default 4 MiB */
+  maxQueued?: number
 }
 
 interface Queued {
@@ -62,7 +63,7 @@ export class Channel<M, S = M> {
     return new Promise((sent, failed) => {
       this.#queue.push({ frame, sent, failed })
       this.#queued += frame.byteLength
-      if (this.#queued > MAX_QUEUED_BYTES) {
+      if (this.#queued > (this.#init.maxQueued ?? MAX_QUEUED_BYTES)) {
         return this.abort(new PeerfoldError('TIMEOUT', 'the peer does not read what it is sent'))
       }
       if (!this.#writing) void this.#write()

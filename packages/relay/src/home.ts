@@ -1,0 +1,102 @@
+import { randomBytes } from 'node:crypto'
+import { chmod, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type BlockStore, type Crypto, type KeyValue, type LogStore, PeerfoldError } from '@peerfold/core'
+import { openFileBlockStore, openFileLogStore, openKeyValue } from '@peerfold/node/platform'
+import type { RelayLog } from './types.js'
+
+/** A relay's data directory (PROTOCOL.md §10.9), locked against other processes: the lock is that of the index. */
+export interface RelayHome {
+  directory: string
+  /** Seed of the relay's libp2p key. */
+  seed: Uint8Array
+  log: LogStore
+  blocks: BlockStore
+  index: KeyValue
+  /** File of peers that may begin mailboxes. */
+  allowed: string
+  bundles: string
+  /** Moves an index aside that opens and cannot be used, and opens an empty one. */
+  replaceIndex(): Promise<KeyValue>
+  /** Idempotent. */
+  close(): Promise<void>
+}
+
+const KEY_BYTES = 32
+
+/**
+ * @throws {PeerfoldError} `HOME_LOCKED` when another process has it open; `HOME_INVALID` when it is no directory, cannot be written, or
+ * its key is damaged
+ */
+export async function openRelayHome(
+  directory: string,
+  crypto: Pick<Crypto, 'hash'>,
+  told: RelayLog,
+): Promise<RelayHome> {
+  await prepareDirectory(directory)
+  const onDamage = (error: PeerfoldError) =>
+    told.warn({ ...error.details }, 'the index is damaged, and built anew')
+  const path = join(directory, 'index')
+  // The lock comes first: whoever loses must not have touched anything.
+  let index = await openKeyValue(path, { onDamage })
+  const opened: Array<{ close(): Promise<void> }> = [{ close: () => index.close() }]
+  const close = async () => {
+    for (const store of opened.splice(0).reverse()) await store.close()
+  }
+  try {
+    const seed = await loadKey(join(directory, 'key'))
+    const log = await openFileLogStore(join(directory, 'log'))
+    opened.push(log)
+    const blocks = await openFileBlockStore(join(directory, 'blocks'), { crypto })
+    opened.push(blocks)
+    const replaceIndex = async () => {
+      await index.close()
+      await rename(path, `${path}.damaged-${Date.now()}`)
+      index = await openKeyValue(path, { onDamage })
+      return index
+    }
+    const paths = { allowed: join(directory, 'allowed'), bundles: join(directory, 'bundles') }
+    return { directory, seed, log, blocks, index, ...paths, replaceIndex, close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+async function prepareDirectory(directory: string): Promise<void> {
+  try {
+    await mkdir(directory, { recursive: true, mode: 0o700 })
+    const { mode } = await stat(directory)
+    if ((mode & 0o077) !== 0) await chmod(directory, 0o700)
+  } catch (cause) {
+    throw new PeerfoldError('HOME_INVALID', `cannot use ${directory} as the relay's data directory`, {
+      cause,
+    })
+  }
+}
+
+/** Made durable before anyone can learn the PeerId that follows from it. */
+async function loadKey(path: string): Promise<Uint8Array> {
+  const existing = await readFile(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined
+    throw new PeerfoldError('HOME_INVALID', `cannot read ${path}`, { cause: error })
+  })
+  if (existing !== undefined) {
+    if (existing.length !== KEY_BYTES) throw new PeerfoldError('HOME_INVALID', `${path} is damaged`)
+    return new Uint8Array(existing)
+  }
+  const key = new Uint8Array(randomBytes(KEY_BYTES))
+  const temporary = `${path}.new`
+  await rm(temporary, { force: true })
+  const file = await open(temporary, 'wx', 0o600)
+  try {
+    await file.writeFile(key)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  await rename(temporary, path)
+  const folder = await open(join(path, '..'), 'r')
+  await folder.sync().finally(() => folder.close())
+  return key
+}
