@@ -98,6 +98,7 @@ export class Connectivity {
       workspaces: init.workspaces,
       bundle: () => sealBundle({ ...init, workspaces: init.workspaces(), relays: book.list() }),
       onStatus: init.onStatus,
+      onSession: () => this.dialer.changed(),
     })
   }
 

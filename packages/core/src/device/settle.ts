@@ -39,6 +39,8 @@ export async function settle(init: SettleInit, options?: AbortOptions): Promise<
     wanted.map(({ handle }) => handle),
     options,
   )
+  // What came from there belongs into folders, too.
+  await settleFolders(init, options)
   if (holders.length > 0 && init.others().length === 0) return
   do {
     if (!(await waitForPeers(init, connectivity, holders.length === 0, options))) {

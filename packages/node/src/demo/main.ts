@@ -5,9 +5,10 @@ import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { runCheck } from './check.js'
 import { DemoDevice } from './device.js'
 import { showLive } from './live.js'
+import { DemoRelay } from './relay.js'
 import { STEPS } from './steps.js'
 
-/** The main job: two devices, "laptop" and "desktop", as separate processes with real folders. */
+/** The main job: two devices, "laptop" and "desktop", with real folders, and a relay, all separate processes. */
 
 interface DemoOptions {
   check?: boolean
@@ -27,16 +28,17 @@ async function main(args: string[]): Promise<number> {
     options.dir === undefined ? await mkdtemp(join(tmpdir(), 'peerfold-')) : resolve(options.dir)
   const laptop = new DemoDevice('laptop', directory)
   const desktop = new DemoDevice('desktop', directory)
+  const relay = new DemoRelay(directory)
   const interrupted = untilInterrupted()
   try {
-    if (options.check !== true) return await showLive(laptop, desktop, { interrupted, print })
-    const checked = runCheck(laptop, desktop, { directory, sabotage: options.sabotage, print })
+    if (options.check !== true) return await showLive(laptop, desktop, relay, { interrupted, print })
+    const checked = runCheck(laptop, desktop, relay, { directory, sabotage: options.sabotage, print })
     const passed = await Promise.race([checked, interrupted])
     if (passed === undefined) return INTERRUPTED
     print(passed ? `all ${STEPS.length} steps passed` : 'the tour failed')
     return passed ? 0 : 1
   } finally {
-    await Promise.all([laptop.close(), desktop.close()])
+    await Promise.all([laptop.close(), desktop.close(), relay.stop()])
     if (options.check === true && options.dir === undefined)
       await rm(directory, { recursive: true, force: true })
   }
@@ -53,7 +55,7 @@ function untilInterrupted(): Promise<void> {
 function parseOptions(args: string[]): DemoOptions | number {
   const program = new Command('npm start --')
     .description(
-      'Runs two Peerfold devices on this machine and shows what happens to files in their folders.',
+      'Runs two Peerfold devices and a relay on this machine and shows what happens to files in their folders.',
     )
     .option('--check', 'makes a scripted tour and exits')
     .option(

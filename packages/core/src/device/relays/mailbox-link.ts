@@ -60,6 +60,11 @@ export class MailboxLink {
     return this.#state.audited && this.#sent === headsOf(this.#init.workspace)
   }
 
+  /** Whether everything that lies there has come here. */
+  get caughtUp(): boolean {
+    return this.#opened !== undefined && this.#cursor.next >= this.#end
+  }
+
   get usage(): { bytes: number; quota: number } | undefined {
     return this.#opened && { bytes: this.#opened.bytes, quota: this.#opened.quota }
   }

@@ -23,6 +23,8 @@ export interface RelayLinkInit {
   /** What a person needs to recover, under the id where relays keep it. Undefined while there is nothing to recover. */
   bundle(): Promise<{ id: string; bytes: Uint8Array; version: string } | undefined>
   onChange(): void
+  /** A session is up: others who use this relay can be found through its DHT. */
+  onSession(): void
 }
 
 const RETRY = { first: 1_000, most: 60_000 }
@@ -64,6 +66,11 @@ export class RelayLink {
 
   holdsAll(handle: WorkspaceHandle): boolean {
     return this.#links.get(handle)?.holdsAll === true
+  }
+
+  /** Whether the relay holds all that is here, and all that lies there is here. */
+  isEven(handle: WorkspaceHandle): boolean {
+    return this.holdsAll(handle) && this.#links.get(handle)?.caughtUp === true
   }
 
   usage(): { bytes: number; quota: number } {
@@ -119,6 +126,7 @@ export class RelayLink {
     session.on('changed', (handle, next) => this.#links.get(handle)?.grew(next))
     this.#reconcile(session)
     this.#init.onChange()
+    this.#init.onSession()
     await new Promise<void>((resolve) =>
       session.ended.addEventListener('abort', () => resolve(), { once: true }),
     )

@@ -24,6 +24,7 @@ export interface RelaysInit {
   workspaces(): WorkspaceRuntime[]
   bundle: RelayLinkInit['bundle']
   onStatus(): void
+  onSession: RelayLinkInit['onSession']
 }
 
 /** The relays of this device at work: each holds what is here for devices that are away. */
@@ -78,18 +79,18 @@ export class Relays {
   }
 
   /**
-   * Waits until every relay that is connected, and takes this device's changes, holds all that is here.
-   * @returns those that do
+   * Waits until every relay that is connected, and takes this device's changes, holds all that is here, and all that lies there has come.
+   * @returns those with which it is so
    */
   async settled(handles: readonly WorkspaceHandle[], options?: AbortOptions): Promise<PeerId[]> {
     const pending = () =>
       [...this.#links.values()].some(
         (link) =>
-          link.connected && link.failure === undefined && !handles.every((handle) => link.holdsAll(handle)),
+          link.connected && link.failure === undefined && !handles.every((handle) => link.isEven(handle)),
       )
     while (pending()) await this.#changed.wait(options)
     return [...this.#links].flatMap(([peer, link]) =>
-      link.connected && handles.every((handle) => link.holdsAll(handle)) ? [peer] : [],
+      link.connected && handles.every((handle) => link.isEven(handle)) ? [peer] : [],
     )
   }
 
