@@ -18,13 +18,15 @@ export interface CheckOptions {
 export async function runCheck(
   laptop: DemoDevice,
   desktop: DemoDevice,
-  relay: DemoRelay,
+  relays: DemoRelay[],
   { directory, sabotage: spoiled, print }: CheckOptions,
 ): Promise<boolean> {
-  const phrase = await bringUpPair(laptop, desktop, relay)
-  print(`laptop is process ${laptop.pid}, desktop is process ${desktop.pid}, relay is process ${relay.pid}`)
+  const phrase = await bringUpPair(laptop, desktop, relays)
+  print(
+    `laptop is process ${laptop.pid}, desktop is process ${desktop.pid}, ${relays.map(({ pid }) => `relay is process ${pid}`).join(', ')}`,
+  )
   const sources = await gatherSources(directory)
-  const tour: Tour = { laptop, desktop, relay, phrase, sources, expected: {} }
+  const tour: Tour = { laptop, desktop, relays, phrase, sources, expected: {} }
   for (const [index, step] of STEPS.entries()) {
     const number = index + 1
     try {

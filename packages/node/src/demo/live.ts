@@ -8,11 +8,11 @@ const ARROWS: Record<string, string> = { published: '→', applied: '←' }
 export async function showLive(
   laptop: DemoDevice,
   desktop: DemoDevice,
-  relay: DemoRelay,
+  relays: DemoRelay[],
   { interrupted, print }: { interrupted: Promise<void>; print: (line: string) => void },
 ): Promise<number> {
   for (const device of [laptop, desktop]) device.onLine((line) => showLine(device, line, print))
-  const paired = await Promise.race([bringUpPair(laptop, desktop, relay).then(() => true), interrupted])
+  const paired = await Promise.race([bringUpPair(laptop, desktop, relays).then(() => true), interrupted])
   if (paired === undefined) return 0
   print('')
   print(
@@ -20,7 +20,7 @@ export async function showLive(
   )
   print(`  laptop   ${laptop.folder}   (process ${laptop.pid})`)
   print(`  desktop  ${desktop.folder}   (process ${desktop.pid})`)
-  print(`  relay    ${relay.address}   (process ${relay.pid})`)
+  for (const { address, pid } of relays) print(`  relay    ${address}   (process ${pid})`)
   print('Stop with Ctrl-C.')
   print('')
   await interrupted

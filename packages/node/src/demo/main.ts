@@ -14,6 +14,7 @@ interface DemoOptions {
   check?: boolean
   sabotage?: number
   dir?: string
+  relays: number
 }
 
 /** Exit code of a tour that a signal ended. */
@@ -28,17 +29,17 @@ async function main(args: string[]): Promise<number> {
     options.dir === undefined ? await mkdtemp(join(tmpdir(), 'peerfold-')) : resolve(options.dir)
   const laptop = new DemoDevice('laptop', directory)
   const desktop = new DemoDevice('desktop', directory)
-  const relay = new DemoRelay(directory)
+  const relays = Array.from({ length: options.relays }, (_, i) => new DemoRelay(`relay ${i + 1}`, directory))
   const interrupted = untilInterrupted()
   try {
-    if (options.check !== true) return await showLive(laptop, desktop, relay, { interrupted, print })
-    const checked = runCheck(laptop, desktop, relay, { directory, sabotage: options.sabotage, print })
+    if (options.check !== true) return await showLive(laptop, desktop, relays, { interrupted, print })
+    const checked = runCheck(laptop, desktop, relays, { directory, sabotage: options.sabotage, print })
     const passed = await Promise.race([checked, interrupted])
     if (passed === undefined) return INTERRUPTED
     print(passed ? `all ${STEPS.length} steps passed` : 'the tour failed')
     return passed ? 0 : 1
   } finally {
-    await Promise.all([laptop.close(), desktop.close(), relay.stop()])
+    await Promise.all([laptop.close(), desktop.close(), ...relays.map((relay) => relay.stop())])
     if (options.check === true && options.dir === undefined)
       await rm(directory, { recursive: true, force: true })
   }
@@ -63,6 +64,7 @@ function parseOptions(args: string[]): DemoOptions | number {
       'with --check: spoils the result of this step, which must then fail',
       parseStep,
     )
+    .option('--relays <number>', '1, or 2: with --check one of them is killed in the middle', parseRelays, 1)
     .option('--dir <directory>', 'where homes and folders lie; default: a new temporary directory')
     .exitOverride()
   try {
@@ -76,6 +78,12 @@ function parseOptions(args: string[]): DemoOptions | number {
     return 2
   }
   return options
+}
+
+function parseRelays(text: string): number {
+  const number = Number(text)
+  if (number !== 1 && number !== 2) throw new InvalidArgumentError('1 or 2')
+  return number
 }
 
 function parseStep(text: string): number {

@@ -17,8 +17,8 @@ export class DemoRelay {
   #running: ChildProcess | undefined
   #address: string | undefined
 
-  constructor(directory: string) {
-    this.directory = join(directory, 'relay')
+  constructor(name: string, directory: string) {
+    this.directory = join(directory, name)
   }
 
   get pid(): number | undefined {
@@ -31,7 +31,9 @@ export class DemoRelay {
     return this.#address
   }
 
+  /** Idempotent. */
   async start(): Promise<void> {
+    if (this.#running !== undefined) return
     await mkdir(this.directory, { recursive: true })
     const listen = this.#address?.replace(/\/p2p\/.*/, '') ?? '/ip4/127.0.0.1/tcp/0'
     const args = ['start', '--json', '--open', '--data', join(this.directory, 'data')]
@@ -48,9 +50,9 @@ export class DemoRelay {
   }
 
   /** Idempotent. */
-  async stop(): Promise<void> {
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
     const child = this.#running
     this.#running = undefined
-    if (child !== undefined) await endProcess(child, 'SIGTERM')
+    if (child !== undefined) await endProcess(child, signal)
   }
 }

@@ -8,7 +8,8 @@ import type { Listing } from './verifier.js'
 export interface Tour {
   laptop: DemoDevice
   desktop: DemoDevice
-  relay: DemoRelay
+  /** One, or two of which one is killed in the middle. */
+  relays: DemoRelay[]
   /** The recovery phrase of the devices' user. */
   phrase: string
   /** A real source tree to begin with. */
