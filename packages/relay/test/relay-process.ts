@@ -65,14 +65,14 @@ export interface RunningRelay extends RelayProcess {
 }
 
 /** On loopback, on ports of its own choice. */
-export async function runRelay(data: string, args: readonly string[] = []): Promise<RunningRelay> {
+export async function runRelay(
+  data: string,
+  args: readonly string[] = [],
+  env: Record<string, string> = {},
+): Promise<RunningRelay> {
   const begun = performance.now()
-  const relay = startRelayCommand([
-    'start',
-    '--json',
-    ...['--data', data, '--listen', LOOPBACK, '--http', '127.0.0.1:0'],
-    ...args,
-  ])
+  const listen = ['--data', data, '--listen', LOOPBACK, '--http', '127.0.0.1:0']
+  const relay = startRelayCommand(['start', '--json', ...listen, ...args], env)
   const { peer, addresses, urls, pid } = await relay.line()
   return {
     ...relay,
