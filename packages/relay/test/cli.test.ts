@@ -304,6 +304,24 @@ describe('allow', () => {
   })
 })
 
+describe.runIf(process.getuid?.() === 0)('root, on a relay that is another user’s', () => {
+  test('leaves nothing there that the other cannot open', async () => {
+    const NOBODY = 65_534
+    const relay = await run(['--open'])
+    await fill(relay)
+    await relay.stop()
+    await fs.chmod(directory, 0o755)
+    for (const path of ['.', ...(await fs.readdir(data, { recursive: true }))])
+      await fs.chown(join(data, path), NOBODY, NOBODY)
+    await ask('allow', await peerOf())
+    expect((await ask('status')).commits).toBe(5)
+    await ask('gc')
+    await ask('verify')
+    for (const path of ['.', ...(await fs.readdir(data, { recursive: true }))])
+      expect((await fs.stat(join(data, path))).uid, path).toBe(NOBODY)
+  })
+})
+
 describe('limits', () => {
   test('shows those in force, and what was refused because of them', async () => {
     const relay = await run(['--set', 'limits.quota=5MiB'])
