@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { blockCid } from '@peerfold/core/platform'
+import { blockCid, systemClock } from '@peerfold/core/platform'
 import { describe, expect, it } from 'vitest'
 import { randomBlock, TestWorkspace } from './commits.js'
 import { relayFixture } from './fixture.js'
@@ -39,7 +39,8 @@ describe('a full disk (§10.9)', () => {
   it('makes the relay read-only and truthful; when there is room again, it goes on', async (test) => {
     const directory = await smallDisk(80)
     if (directory === undefined) return test.skip('mounting is not allowed here')
-    const at = await fixture.start({ directory: join(directory, 'data') })
+    const limits = { refuseBlocksAt: 101, refuseCommitsAt: 101 }
+    const at = await fixture.start({ directory: join(directory, 'data'), limits })
     const workspace = new TestWorkspace()
     const device = await fixture.device(at)
     await device.register(workspace)
@@ -83,4 +84,32 @@ describe('a full disk (§10.9)', () => {
     await heir.push(workspace.handle, [pending])
     expect(await heir.readAll(workspace.handle)).toEqual([...stored, pending.id])
   })
+  it('refuses blocks before it refuses commits, and both before it is full', async (test) => {
+    const directory = await smallDisk(80)
+    if (directory === undefined) return test.skip('mounting is not allowed here')
+    const at = await fixture.start({ directory: join(directory, 'data') })
+    const workspace = new TestWorkspace()
+    const device = await fixture.device(at)
+    await device.register(workspace)
+    await device.open(workspace)
+    const feed = workspace.feed()
+    const offer = () => device.offer(workspace.handle, [randomBlock(1000)]).then(({ stored }) => stored)
+    await offer()
+    await writeFile(join(directory, 'somebody-elses'), new Uint8Array(58 * 1024 * 1024))
+    while ((await offer().catch(codeOf)) !== 'STORE_FULL') await systemClock.sleep(100)
+    await device.push(workspace.handle, [await feed.next()])
+    await writeFile(join(directory, 'somebody-elses'), new Uint8Array(62 * 1024 * 1024))
+    const state = () => at.service.state as string
+    while (state() === 'ready') await systemClock.sleep(100)
+    const refused = await feed.next()
+    await expect(device.push(workspace.handle, [refused])).rejects.toMatchObject({ code: 'STORE_FULL' })
+    expect((await device.readAll(workspace.handle)).length).toBe(1)
+    await rm(join(directory, 'somebody-elses'))
+    while (state() !== 'ready') await systemClock.sleep(100)
+    await device.push(workspace.handle, [refused])
+  })
 })
+
+function codeOf(error: { code: string }): string {
+  return error.code
+}
