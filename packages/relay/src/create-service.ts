@@ -12,11 +12,12 @@ export interface ServiceInit {
   network: Network
   isClosing: () => boolean
   onChange: RelayService['onChange']
+  onStored: RelayService['onStored']
 }
 
 /** The relay as its HTTP side and command see it. */
 export function createService(init: ServiceInit): RelayService {
-  const { parts, sessions, collector, onChange } = init
+  const { parts, sessions, collector, onChange, onStored } = init
   const state = (): RelayStatus['state'] => {
     if (init.isClosing()) return 'closing'
     return parts.health.failure === undefined ? 'ready' : 'read-only'
@@ -34,6 +35,7 @@ export function createService(init: ServiceInit): RelayService {
       return row === undefined ? undefined : { incarnation: row.incarnation, next: row.next }
     },
     onChange,
+    onStored,
     readBlock: (handle, cid, options) =>
       parts.blocks.get(handle, cid, options).catch((error) => {
         if (isPeerfoldError(error, 'BLOCK_NOT_FOUND') || isPeerfoldError(error, 'BLOCK_CORRUPT'))

@@ -1,6 +1,7 @@
-import { open, rm, stat } from 'node:fs/promises'
+import { open, rm, stat, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Clock, isPeerfoldError, PeerfoldError } from '@peerfold/core'
+import type { RelayLimits } from './limits/defaults.js'
 import type { RelayLog } from './types.js'
 
 const RESERVE_BYTES = 16 * 1024 * 1024
@@ -9,11 +10,15 @@ const PIECE_BYTES = 1024 * 1024
 const LOOK_MS = 10_000
 /** What devices are told to wait meanwhile. */
 const RETRY_MS = 30_000
+/** How often to look how full the disk is, milliseconds. */
+const WATCH_MS = 2_000
 
 export interface HealthInit {
   directory: string
   clock: Clock
   log: RelayLog
+  /** Percent of the disk in use from which blocks, and from which commits are refused. */
+  watermarks: Pick<RelayLimits, 'refuseBlocksAt' | 'refuseCommitsAt'>
 }
 
 /**
@@ -26,23 +31,37 @@ export class Health {
   readonly #stop = new AbortController()
   #failure: PeerfoldError | undefined
   #looking: Promise<void> | undefined
+  #watching: Promise<void> | undefined
+  /** Of the disk, percent. */
+  #used = 0
 
   constructor(init: HealthInit) {
     this.#init = init
   }
 
+  /** Why nothing is taken. */
   get failure(): PeerfoldError | undefined {
-    return this.#failure
+    if (this.#failure !== undefined) return this.#failure
+    return this.#used >= this.#init.watermarks.refuseCommitsAt ? this.#nearlyFull() : undefined
   }
 
   /** Makes the reserve, if there is room. */
   async start(): Promise<void> {
     if (!(await this.#makeReserve())) this.full()
+    await this.#measure()
+    this.#watching ??= this.#watch()
   }
 
   /** @throws {PeerfoldError} why nothing is taken */
   checkWritable(): void {
-    if (this.#failure !== undefined) throw this.#failure
+    const { failure } = this
+    if (failure !== undefined) throw failure
+  }
+
+  /** As `checkWritable`, but blocks are refused earlier than commits: those are small, and what a device misses most. */
+  checkRoomForBlocks(): void {
+    this.checkWritable()
+    if (this.#used >= this.#init.watermarks.refuseBlocksAt) throw this.#nearlyFull()
   }
 
   /** As `checkWritable`, but for what makes room or is needed to close. */
@@ -83,7 +102,35 @@ export class Health {
 
   async close(): Promise<void> {
     this.#stop.abort()
-    await this.#looking
+    await Promise.all([this.#looking, this.#watching])
+  }
+
+  #nearlyFull(): PeerfoldError {
+    return new PeerfoldError('STORE_FULL', `the disk is ${Math.round(this.#used)} % full`, {
+      details: { retryAfter: RETRY_MS },
+    })
+  }
+
+  async #watch(): Promise<void> {
+    const { signal } = this.#stop
+    while (!signal.aborted) {
+      await this.#init.clock.sleep(WATCH_MS, { signal }).catch(() => {})
+      const before = this.failure
+      await this.#measure()
+      if (before === undefined && this.failure !== undefined) {
+        this.#init.log.warn(
+          { percent: Math.round(this.#used) },
+          'the disk is nearly full: commits are refused',
+        )
+      }
+    }
+  }
+
+  /** A disk that cannot be measured is found out by writing to it. */
+  async #measure(): Promise<void> {
+    const found = await statfs(this.#init.directory).catch(() => undefined)
+    if (found === undefined || found.blocks === 0) return
+    this.#used = 100 * (1 - found.bavail / found.blocks)
   }
 
   async #look(): Promise<void> {

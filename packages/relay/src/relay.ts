@@ -1,30 +1,23 @@
-import { type Clock, type Network, PeerfoldError, type WorkspaceHandle } from '@peerfold/core'
+import { type Network, PeerfoldError, type PeerId, type WorkspaceHandle } from '@peerfold/core'
 import { systemClock } from '@peerfold/core/platform'
-import { createExchange, Emitter, withDeadline } from '@peerfold/core/relay'
+import { createExchange, Emitter } from '@peerfold/core/relay'
 import { createNodeCrypto } from '@peerfold/node/platform'
-import { Admission } from './admission.js'
-import { Authority } from './blocks/authority.js'
+import { assembleParts } from './assemble.js'
 import { Collector } from './blocks/collect.js'
-import { SharedBlocks } from './blocks/shared-blocks.js'
 import { Bundles } from './bundles.js'
 import { createCounters } from './counters.js'
 import { createService } from './create-service.js'
 import { Health } from './health.js'
-import { openRelayHome, type RelayHome } from './home.js'
-import { Buckets } from './limits/buckets.js'
-import { Budget } from './limits/budget.js'
+import { openRelayHome } from './home.js'
 import { DEFAULT_RELAY_LIMITS } from './limits/defaults.js'
-import { type OpenedMailboxes, openMailboxes } from './mailbox/open-mailboxes.js'
+import { openMailboxes } from './mailbox/open-mailboxes.js'
 import { createRelayNetwork } from './network.js'
 import type { HttpSide, RelayService } from './service.js'
-import type { Parts } from './sessions/context.js'
 import { Sessions } from './sessions/sessions.js'
-import { MemoryTokens } from './tokens.js'
+import { Started } from './started.js'
 import type { Relay, RelayInit, RelayLog, RelayStatus } from './types.js'
 
 const SILENT: RelayLog = { info: () => {}, warn: () => {}, error: () => {} }
-/** Each part gets so long to close, milliseconds: all of it stays below the 15 s that a service manager waits. */
-const CLOSE_MS = 6_000
 
 /**
  * Starts a relay (PROTOCOL.md §10): mailboxes and blocks of workspaces whose keys it never has, for devices that are away.
@@ -47,15 +40,24 @@ export async function createRelay(init: RelayInit): Promise<Relay> {
   }
 }
 
-type ChangeEvents = { change: (handle: WorkspaceHandle, next: number) => void }
+type RelayEvents = {
+  change: (handle: WorkspaceHandle, next: number) => void
+  stored: (seconds: number) => void
+  /** A peer broke the protocol of blocks. */
+  fault: (peer: PeerId, error: Error) => void
+}
 
 async function start(init: RelayInit, started: Started): Promise<Relay> {
   const { log, clock } = started
+  const limits = { ...DEFAULT_RELAY_LIMITS, ...init.limits }
   const crypto = started.add('cryptography', createNodeCrypto())
   const home = started.add('stores', await openRelayHome(init.directory, crypto, log))
-  const health = started.add('health', new Health({ directory: init.directory, clock, log }))
+  const health = started.add(
+    'health',
+    new Health({ directory: init.directory, clock, log, watermarks: limits }),
+  )
   const counters = createCounters()
-  const changes = new Emitter<ChangeEvents>()
+  const events = new Emitter<RelayEvents>()
   const opened = await openMailboxes({
     home,
     crypto,
@@ -63,96 +65,45 @@ async function start(init: RelayInit, started: Started): Promise<Relay> {
     counters,
     told: log,
     restored: init.restored === true,
-    onChange: (handle, next) => changes.emit('change', handle, next),
+    onChange: (handle, next) => events.emit('change', handle, next),
   })
   started.add('writer', opened.writer)
   await health.start()
-  const limits = { ...DEFAULT_RELAY_LIMITS, ...init.limits }
+  const bundles = await Bundles.open({ directory: home.bundles, health, maxBytes: limits.bundleBytes })
   const { listen, announce } = init
   const network = started.add(
     'network',
     await createRelayNetwork({ seed: home.seed, listen, announce, limits }),
   )
   let http: HttpSide | undefined
-  const parts = await assemble(init, {
-    home,
-    crypto,
-    clock,
-    log,
-    health,
-    counters,
-    limits,
-    opened,
-    network,
-    urls: () => http?.urls() ?? [],
-  })
-  started.add('exchange', parts.exchange)
+  const urls = () => http?.urls() ?? []
+  const onStored = (seconds: number) => events.emit('stored', seconds)
+  const exchange = started.add(
+    'exchange',
+    createExchange({ network, clock, onFault: (...fault) => events.emit('fault', ...fault) }),
+  )
+  const known = { crypto, clock, log, health, counters, limits, bundles, exchange, urls, onStored }
+  const parts = assembleParts(known, { home, opened, peer: network.peer, open: init.open === true })
   const collector = new Collector({ ...parts, rows: opened.rows, interval: limits.collectMs })
   started.add('collector', collector)
   collector.start()
   const sessions = new Sessions({ parts, network })
-  parts.onFault((peer, error) => sessions.blame(peer, error))
+  events.on('fault', (peer, error) => sessions.blame(peer, error))
   const closing = new PeerfoldError('CLOSED', 'the relay is closing')
   started.add('sessions', { close: () => sessions.close(closing) })
-  changes.on('change', (handle, next) => sessions.notify(handle, next))
+  events.on('change', (handle, next) => sessions.notify(handle, next))
   const service = createService({
     parts,
     sessions,
     collector,
     network,
     isClosing: () => started.closing,
-    onChange: (listener) => changes.on('change', listener),
+    onChange: (listener) => events.on('change', listener),
+    onStored: (listener) => events.on('stored', listener),
   })
   http = init.http === undefined ? undefined : started.add('http', await init.http(service))
   log.info({ peer: parts.peer, addresses: network.addresses() }, 'the relay is ready')
-  return facade(
-    service,
-    network,
-    () => http?.urls() ?? [],
-    () => started.close(),
-  )
-}
-
-interface Assembly
-  extends Pick<Parts, 'crypto' | 'clock' | 'log' | 'limits' | 'health' | 'counters' | 'urls'> {
-  home: RelayHome
-  opened: OpenedMailboxes
-  network: Network
-}
-
-async function assemble(
-  init: RelayInit,
-  { home, opened, network, ...given }: Assembly,
-): Promise<Parts & { onFault(listener: (peer: string, error: Error) => void): void }> {
-  const { clock, limits, health, log } = given
-  const blocks = new SharedBlocks({
-    store: home.blocks,
-    rows: opened.rows,
-    health,
-    quotaBytes: limits.quotaBytes,
-  })
-  let faulty: (peer: string, error: Error) => void = () => {}
-  const exchange = createExchange({ network, clock, onFault: (peer, error) => faulty(peer, error) })
-  return {
-    ...given,
-    peer: network.peer,
-    seed: home.seed,
-    writer: opened.writer,
-    mailboxes: opened.mailboxes,
-    blocks,
-    exchange,
-    authority: new Authority(exchange, blocks),
-    admission: new Admission({ file: home.allowed, open: init.open === true, log }),
-    bundles: await Bundles.open({ directory: home.bundles, health, maxBytes: limits.bundleBytes }),
-    tokens: new MemoryTokens(clock),
-    requestRate: new Buckets(clock, limits.peerRequests, limits.addressRequests),
-    pushRate: new Buckets(clock, limits.peerBytes, limits.addressBytes),
-    pushBytes: new Budget(limits.pushBytes),
-    answerBytes: new Budget(limits.answerBytes),
-    onFault: (listener) => {
-      faulty = listener
-    },
-  }
+  return facade(service, network, urls, () => started.close())
 }
 
 function facade(
@@ -168,43 +119,5 @@ function facade(
     status: (): Promise<RelayStatus> => service.status(),
     close,
     [Symbol.asyncDispose]: close,
-  }
-}
-
-/** What has been started, to be closed in the opposite order. */
-class Started {
-  readonly log: RelayLog
-  readonly clock: Clock
-  readonly #parts: Array<{ name: string; close(): Promise<void> }> = []
-  #closing: Promise<void> | undefined
-
-  constructor(log: RelayLog, clock: Clock) {
-    this.log = log
-    this.clock = clock
-  }
-
-  get closing(): boolean {
-    return this.#closing !== undefined
-  }
-
-  add<T extends { close(): Promise<void> }>(name: string, part: T): T {
-    this.#parts.push({ name, close: () => part.close() })
-    return part
-  }
-
-  close(): Promise<void> {
-    this.#closing ??= this.#close()
-    return this.#closing
-  }
-
-  async #close(): Promise<void> {
-    const deadline = systemClock.monotonic() + 2 * CLOSE_MS
-    for (const { name, close } of this.#parts.splice(0).reverse()) {
-      const left = Math.max(500, Math.min(CLOSE_MS, deadline - systemClock.monotonic()))
-      await withDeadline(systemClock, left, `closing ${name}`, close).catch((error: Error) => {
-        this.log.error({ part: name, reason: error.message }, 'a part of the relay did not close')
-      })
-    }
-    this.log.info({}, 'the relay is closed')
   }
 }

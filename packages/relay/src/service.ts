@@ -15,6 +15,8 @@ export interface RelayService {
    * Returns the function that removes the listener.
    */
   onChange(listener: (handle: WorkspaceHandle, next: number) => void): () => void
+  /** Told how long a push took, from its arrival to its `stored`. Returns the function that removes the listener. */
+  onStored(listener: (seconds: number) => void): () => void
   /** A block as a member of that workspace may read it: undefined when that workspace has none of this name. */
   readBlock(handle: WorkspaceHandle, cid: CID, options?: AbortOptions): Promise<Uint8Array | undefined>
   readonly tokens: Tokens
@@ -72,11 +74,3 @@ export interface HttpSide {
   /** Idempotent. */
   close(): Promise<void>
 }
-
-// From the engineer of HTTP and command line, wanted here (remove this when it is there or when you say no):
-// 1. RelayService.verify(options): Promise<{ blocks, records, damaged: Array<{ what: 'block' | 'record' | 'index'; name; message }> }>: re-hashes every
-//    block, reads the whole log and index. `peerfold-relay verify` calls it, also on a relay opened with `listen: []`. Or only expose the
-//    stores (log, blocks, index) read-only and I write it in src/verify.ts.
-// 2. RelayInit.onStored?: (seconds: number) => void, from arrival of a push to its `stored`: the histogram of acknowledgements.
-// 3. Disk watermarks in RelayLimits, percent of the disk in use: refuseBlocksAt 92, refuseCommitsAt 95 (statfs now and then).
-// 4. createRelay({ listen: [] }) opens without the network side: `status`, `gc`, `verify` of a stopped relay.

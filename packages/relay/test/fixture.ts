@@ -34,6 +34,8 @@ export function shiftedClock(): ShiftedClock {
 
 export interface Fixture {
   directory(): Promise<string>
+  /** Undone before what was made earlier. */
+  cleanUp(undo: () => Promise<void>): void
   start(init?: Partial<Omit<RelayInit, 'limits'>> & { limits?: Partial<RelayLimits> }): Promise<TestRelay>
   /** With a session. */
   device(at: TestRelay, seed?: Uint8Array<ArrayBuffer>): Promise<TestDevice>
@@ -52,6 +54,9 @@ export function relayFixture(): Fixture {
   }
   return {
     directory,
+    cleanUp: (undo) => {
+      closers.push(undo)
+    },
     start: async (init = {}) => {
       const path = init.directory ?? (await directory())
       const logged: TestRelay['logged'] = []

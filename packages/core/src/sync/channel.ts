@@ -8,6 +8,8 @@ import type { NetworkStream } from '../ports/network.js'
 import { KIB } from './limits.js'
 
 const MAX_QUEUED_BYTES = 4096 * KIB
+/** The library's own limit, 4 MiB, is not ours: `maxFrame` is checked before a frame is read, codecs check what is sent. */
+const LIBRARY = { maxDataLength: 2 ** 30 }
 
 export interface ChannelInit<M, S = M> {
   stream: NetworkStream
@@ -59,7 +61,7 @@ export class Channel<M, S = M> {
   send(message: S, options?: AbortOptions): Promise<void> {
     if (options?.signal?.aborted) return Promise.reject(options.signal.reason)
     if (this.#failure !== undefined) return Promise.reject(this.#failure)
-    const frame = lengthPrefixed.encode.single(this.#init.encode(message))
+    const frame = lengthPrefixed.encode.single(this.#init.encode(message), LIBRARY)
     return new Promise((sent, failed) => {
       this.#queue.push({ frame, sent, failed })
       this.#queued += frame.byteLength
@@ -89,7 +91,8 @@ export class Channel<M, S = M> {
     const frames = pipe(
       this.#init.stream.source,
       (source) => this.#listen(source),
-      (source) => lengthPrefixed.decode(source, { onLength: (length) => this.#checkLength(length) }),
+      (source) =>
+        lengthPrefixed.decode(source, { ...LIBRARY, onLength: (length) => this.#checkLength(length) }),
     )
     try {
       for await (const frame of frames) yield this.#init.decode(plain(frame.subarray()))

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { isPeerfoldError } from '@peerfold/core'
+import { isPeerfoldError, PeerfoldError } from '@peerfold/core'
 import { describeError, type ErrorDescription, EXIT, printable } from '@peerfold/node/control'
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { type Given, unknownName } from '../config/load-config.js'
@@ -72,11 +72,25 @@ function ownVersion(): string {
 function reportError(error: unknown, json: boolean, { aborted }: AbortSignal): number {
   if (aborted) return EXIT.interrupted
   const isUsage = error instanceof CommanderError
-  const said = isUsage ? describeUsage(error) : describeError(error)
+  const said = isUsage ? describeUsage(error) : describeFailure(error)
   const line = json ? JSON.stringify(said) : `${said.code}: ${oneLine(said.message)} — ${said.hint}`
   process.stderr.write(`${line}\n`)
   // A setting that is wrong is wrong usage, wherever it was set.
   return isUsage || isPeerfoldError(error, 'INVALID_ARGUMENT') ? EXIT.usage : EXIT.failed
+}
+
+/** Hints of codes that are written for devices. */
+const HINTS: Record<string, string> = {
+  HOME_LOCKED: 'Another process uses this data directory; stop it, or name another with --data.',
+  HOME_INVALID: 'It must be a directory that this user may write; name another with --data.',
+  LOG_CORRUPT: 'Stop the relay and run `peerfold-relay verify`: it names what is damaged.',
+}
+
+function describeFailure(error: unknown): ErrorDescription {
+  const said = describeError(error)
+  // Hints that were written for just this error stay.
+  const isOwn = isPeerfoldError(error) && error.hint !== new PeerfoldError(error.code, '').hint
+  return isOwn ? said : { ...said, hint: HINTS[said.code] ?? said.hint }
 }
 
 function describeUsage(error: CommanderError): ErrorDescription {

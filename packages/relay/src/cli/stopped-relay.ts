@@ -4,6 +4,7 @@ import { PeerfoldError } from '@peerfold/core'
 import type { RelayConfig } from '../config/schema.js'
 import { toLimits } from '../config/to-limits.js'
 import type { RelayService } from '../service.js'
+import { actAsOwner } from './act-as-owner.js'
 
 /** Opens a relay that does not run, without anyone noticing, for as long as `use` takes. */
 export async function withStoppedRelay<T>(
@@ -12,6 +13,7 @@ export async function withStoppedRelay<T>(
 ): Promise<T> {
   await checkIsRelay(config.data)
   const { createRelay } = await import('../relay.js')
+  await actAsOwner(config.data)
   let service: RelayService | undefined
   const relay = await createRelay({
     directory: config.data,

@@ -95,7 +95,11 @@ function serverOptions(config: HttpConfig): ServerOptions {
   }
 }
 
-async function readTls({ tlsCert = '', tlsKey = '' }: HttpConfig): Promise<{ cert: Buffer; key: Buffer }> {
+/** @throws {PeerfoldError} `INVALID_ARGUMENT` */
+export async function readTls({
+  tlsCert = '',
+  tlsKey = '',
+}: HttpConfig): Promise<{ cert: Buffer; key: Buffer }> {
   try {
     const [cert, key] = await Promise.all([readFile(tlsCert), readFile(tlsKey)])
     return { cert, key }

@@ -28,6 +28,10 @@ export interface RelayLimits {
   answerBytes: number
   /** Of all recovery bundles. @default 4 GiB */
   bundleBytes: number
+  /** Percent of the disk in use from which blocks are refused; what is there is served. @default 92 */
+  refuseBlocksAt: number
+  /** Percent of the disk in use from which commits are refused, too. @default 95 */
+  refuseCommitsAt: number
   /** How long a block is kept for a commit that is to name it, milliseconds. @default 72 h */
   leaseMs: number
   /** How often leases are looked through, milliseconds. @default 10 min */
@@ -58,6 +62,8 @@ export const DEFAULT_RELAY_LIMITS: RelayLimits = {
   pushBytes: 64 * MIB,
   answerBytes: 128 * MIB,
   bundleBytes: 4 * GIB,
+  refuseBlocksAt: 92,
+  refuseCommitsAt: 95,
   leaseMs: 72 * 60 * 60 * 1000,
   collectMs: 10 * 60 * 1000,
   circuits: { reservations: 1024, streams: 512, bytes: 16 * MIB, ms: 30 * 60 * 1000 },

@@ -17,6 +17,7 @@ import { state } from './statement.js'
 /** Stores commits, whole or not at all; answered when they are durable (PROTOCOL.md §10.6). */
 export async function answerPush(context: Context, request: RelayRequestOf<'push'>): Promise<RelayAnswer> {
   const { parts } = context
+  const began = parts.clock.monotonic()
   const bytes = request.envelopes.reduce((sum, envelope) => sum + envelope.length, 0)
   if (bytes > MAX_BATCH_BYTES && request.envelopes.length > 1) {
     throw new PeerfoldError(
@@ -34,6 +35,7 @@ export async function answerPush(context: Context, request: RelayRequestOf<'push
     parts.counters.commitsStored += ids.length
     parts.counters.commitBytes += bytes
     const signed = await state(parts, request.handle, standing, { kind: 'commits', ids })
+    parts.onStored((parts.clock.monotonic() - began) / 1000)
     return { type: 'stored', n: request.n, signed }
   } finally {
     parts.pushBytes.give(bytes)

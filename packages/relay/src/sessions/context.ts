@@ -39,6 +39,8 @@ export interface Parts {
   answerBytes: Budget
   /** Base URLs of the HTTP side. */
   urls: () => string[]
+  /** A push is about to be acknowledged, so long after it came. */
+  onStored: (seconds: number) => void
 }
 
 export type Role = 'pull' | 'push' | 'rotation'

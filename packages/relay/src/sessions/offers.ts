@@ -20,7 +20,7 @@ export async function answerOffer(context: Context, request: RelayRequestOf<'off
   const { parts } = context
   const { handle, n } = request
   const { epoch } = requireOpen(context, handle, ['push'])
-  parts.health.checkWritable()
+  parts.health.checkRoomForBlocks()
   const digests = request.digests.map(toHex)
   const here = await parts.blocks.has(handle, digests.map(cidOf))
   context.post({ type: 'lacking', n, bitmap: bitmapOf(here) })

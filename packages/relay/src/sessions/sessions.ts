@@ -63,8 +63,9 @@ export class Sessions {
 
   /** The peer broke another protocol. */
   blame(peer: PeerId, reason: Error): void {
-    this.#reputation.blame(peer, POINTS.messageInvalid)
-    this.#sessions.get(peer)?.end(reason)
+    const session = this.#sessions.get(peer)
+    if (session === undefined) this.#judge(peer, reason)
+    else session.end(reason)
   }
 
   async close(reason: PeerfoldError): Promise<void> {
@@ -133,8 +134,9 @@ export class Sessions {
   async #hold(session: Session): Promise<void> {
     const reason = await session.run()
     this.#drop(session, reason)
+    this.#judge(session.sender.peer, reason)
     await this.#farewell(session, reason)
-    await this.#punish(session.sender.peer, reason)
+    await this.#hangUp(session.sender.peer, reason)
   }
 
   /** The session is over, whether or not its stream knows. */
@@ -173,18 +175,18 @@ export class Sessions {
     return typeof wait === 'number' ? Math.ceil(wait) : undefined
   }
 
-  /** Hangs up on who broke the protocol or died. */
-  async #punish(peer: PeerId, reason: Error): Promise<void> {
-    const { parts, network } = this.#init
-    const breach = isPeerfoldError(reason, 'MESSAGE_INVALID')
-    if (breach) {
-      parts.counters.breaches++
-      this.#reputation.blame(peer, POINTS.messageInvalid)
-      parts.log.warn({ peer, reason: reason.message }, 'a peer broke the protocol')
-    }
-    if ((breach || isPeerfoldError(reason, 'TIMEOUT')) && !this.#sessions.has(peer)) {
-      await network.disconnect(peer).catch(() => {})
-    }
+  #judge(peer: PeerId, reason: Error): void {
+    if (!isPeerfoldError(reason, 'MESSAGE_INVALID')) return
+    const { counters, log } = this.#init.parts
+    counters.breaches++
+    this.#reputation.blame(peer, POINTS.messageInvalid)
+    log.warn({ peer, reason: reason.message }, 'a peer broke the protocol')
+  }
+
+  /** On who broke the protocol or died. */
+  async #hangUp(peer: PeerId, reason: Error): Promise<void> {
+    const over = isPeerfoldError(reason, 'MESSAGE_INVALID') || isPeerfoldError(reason, 'TIMEOUT')
+    if (over && !this.#sessions.has(peer)) await this.#init.network.disconnect(peer).catch(() => {})
   }
 
   /** Who was silent for too long is gone. After a sleep of this machine everyone gets a new chance. */

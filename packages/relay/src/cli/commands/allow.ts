@@ -1,5 +1,6 @@
 import { type Command, CommanderError } from 'commander'
 import { addAllowed, checkPeers, listAllowed, removeAllowed } from '../../allowed.js'
+import { actAsOwner } from '../act-as-owner.js'
 import type { CommandContext } from '../context.js'
 
 /** `allow`: who may begin mailboxes. A relay that runs takes it up with the next request. */
@@ -14,6 +15,7 @@ export function addAllowCommand(program: Command, context: CommandContext): void
         throw new CommanderError(2, 'usage', 'name a PeerId, or ask with --list')
       const { data, open } = await context.config()
       checkPeers(peers)
+      await actAsOwner(data)
       const changed = await (remove === true ? removeAllowed : addAllowed)(data, peers)
       if (context.json) context.printJson({ changed, allowed: await listAllowed(data), open })
       else if (list === true) for (const peer of await listAllowed(data)) context.print(peer)
@@ -22,9 +24,7 @@ export function addAllowCommand(program: Command, context: CommandContext): void
 }
 
 function say(context: CommandContext, peers: string[], changed: string[], isRemoval: boolean): void {
-  for (const peer of peers) {
-    const did = isRemoval ? 'may begin no more mailboxes' : 'may begin mailboxes'
-    const before = isRemoval ? 'was not allowed' : 'may begin mailboxes already'
-    context.print(`${peer} ${changed.includes(peer) ? did : before}`)
-  }
+  const now = isRemoval ? 'may begin no more mailboxes' : 'may begin mailboxes'
+  const before = isRemoval ? 'was not allowed' : 'may begin mailboxes already'
+  for (const peer of peers) context.print(`${peer} ${changed.includes(peer) ? now : before}`)
 }

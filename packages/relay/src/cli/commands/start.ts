@@ -70,11 +70,14 @@ function printConfig(context: CommandContext, config: RelayConfig): void {
 
 async function run(context: CommandContext, config: RelayConfig, restored: boolean): Promise<void> {
   // Loaded when it is needed only: the other commands take a tenth of the time.
-  const [{ createRelay }, { createLogger }, { createMetrics }] = await Promise.all([
+  const [{ createRelay }, { createLogger }, { createMetrics }, { readTls }] = await Promise.all([
     import('../../relay.js'),
     import('../../logger.js'),
     import('../../metrics.js'),
+    import('../../http/start-http.js'),
   ])
+  // Before anything is made: a relay that cannot start as it should leaves nothing behind.
+  if (config.http.tlsCert !== undefined) await readTls(config.http)
   const log = createLogger({ level: config.log.level })
   const metrics = createMetrics()
   const relay = await createRelay({

@@ -2,6 +2,7 @@ import { printable } from '@peerfold/node/control'
 import type { Command } from 'commander'
 import type { RelayConfig } from '../../config/schema.js'
 import type { VerifyReport } from '../../verify.js'
+import { actAsOwner } from '../act-as-owner.js'
 import { type CommandContext, findRunning } from '../context.js'
 import { FoundDamage } from '../found-damage.js'
 import { checkIsRelay } from '../stopped-relay.js'
@@ -33,6 +34,7 @@ async function verify({ data }: RelayConfig, signal: AbortSignal): Promise<Verif
     import('../../home.js'),
     import('../../verify.js'),
   ])
+  await actAsOwner(data)
   const crypto = createNodeCrypto()
   try {
     const home = await openRelayHome(data, crypto, SILENT)
