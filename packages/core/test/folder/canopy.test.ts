@@ -28,6 +28,7 @@ describe('three trees become one', () => {
       319_716_557,
       'killed while a file moved that another had taken the place of: it was taken for the synced one',
     ],
+    [35_134_820, 'a file was written to just before its time was set: the write was never seen'],
     [739_441_650, 'killed while a file was replaced whose folder then went: the device never started again'],
   ] as const)
     test(`history ${seed}: ${what}`, () => survivesShuffling(seed))
