@@ -25,6 +25,10 @@ describe('disk and workspace converge', () => {
       1_031_512_193,
       'killed while a file was replaced, and another took its place: the trash did not know the old one',
     ],
+    [
+      1_055_924_630,
+      'a temporary name could not be removed, and the file that had just been saved at the new one was removed instead',
+    ],
   ] as const)
     test(`history ${seed}: ${what}`, () => converges(seed))
 })
