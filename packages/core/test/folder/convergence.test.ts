@@ -29,6 +29,7 @@ describe('disk and workspace converge', () => {
       1_055_924_630,
       'a temporary name could not be removed, and the file that had just been saved at the new one was removed instead',
     ],
+    [37_171_094, 'killed at a call that outlived its round: the model went on with the dead process'],
   ] as const)
     test(`history ${seed}: ${what}`, () => converges(seed))
 })
