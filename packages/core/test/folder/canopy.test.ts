@@ -25,6 +25,10 @@ describe('three trees become one', () => {
     ],
     [1_841_582_414, 'so did a folder that was made again inside of what it held'],
     [
+      878_542_734,
+      'a folder was made again inside of what moved out of it, and a file into that: the round never ended',
+    ],
+    [
       319_716_557,
       'killed while a file moved that another had taken the place of: it was taken for the synced one',
     ],
