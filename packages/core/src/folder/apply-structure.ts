@@ -215,7 +215,7 @@ class ApplyRun {
       const to = entry && targetOf(this.folder, entry)
       const occupant = to === undefined ? undefined : this.#itemAt(to)
       if (to === undefined || occupant === undefined || occupant === item) continue
-      const inside = isWithin(this.folder.synced.path(item) ?? '', to)
+      const inside = isWithin(this.folder.synced.path(item) ?? '', this.folder.synced.path(occupant)!)
       if (pending.get(occupant) === 'move') await this.#tryStepAside(occupant, parentPath(to))
       else if (pending.get(occupant) === 'remove' && inside) await this.#tryStepAside(item, parentPath(to))
       else continue

@@ -13,6 +13,10 @@ describe('three trees become one', () => {
   for (const [seed, what] of [
     [125_293_308, 'an item lost its place in the synced tree to another, and was never shown again'],
     [824_563_326, 'so did one on a disk without case'],
+    [
+      874_098_192,
+      'a file was to take the place of its own folder, which had the name in another case: it never stepped aside',
+    ],
     [2_738_364, 'a removal was announced, and the journal failed: the trash knew a file that never came'],
     [1_383_237_349, 'a call failed after a file had gone to the trash: the trash did not know it'],
     [1_794_499_320, 'a temporary file could not be removed, and stayed'],
