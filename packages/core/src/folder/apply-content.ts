@@ -4,7 +4,14 @@ import type { FileVersion, TreeEntry } from '../tree/types.js'
 import { type ApplyOutcome, placed, targetOf } from './apply-structure.js'
 import { absolute, diskAt, type FolderContext } from './context.js'
 import { parentPath, putNode } from './disk-tree.js'
-import { type Fingerprint, fingerprintOf, isExecutable, isRacy, sameInode } from './fingerprint.js'
+import {
+  type Fingerprint,
+  fingerprintOf,
+  isExecutable,
+  isRacy,
+  sameFingerprint,
+  sameInode,
+} from './fingerprint.js'
 import {
   DiskChanged,
   describeFailure,
@@ -317,7 +324,10 @@ async function verifyStayed(folder: FolderContext, path: string, intent: Intent)
   }
 }
 
-/** Only time or mode differ: the file stays. */
+/**
+ * Only time or mode differ: the file stays. Setting a time covers up what a program writes just before, so the bytes are looked at once more by the
+ * next round.
+ */
 async function applyMeta(
   folder: FolderContext,
   action: ContentAction,
@@ -332,14 +342,17 @@ async function applyMeta(
   const handle = await folder.files.openRead(absolute(folder, path))
   try {
     const stat = await handle.stat()
-    if (!sameInode(fingerprintOf(stat), old.print)) throw new DiskChanged(path)
+    if (!sameFingerprint(fingerprintOf(stat), old.print)) throw new DiskChanged(path)
     if (folder.traits.executables && isExecutable(old.print) !== head.executable)
       await handle.chmod(withExecutable(stat.mode, head.executable))
     await handle.utimes(head.mtime)
     const print = fingerprintOf(await handle.stat())
     const node = diskAt(folder, path)
-    if (node !== undefined) node.print = print
-    folder.synced.put({ ...old, print, racy: isRacy(print, folder.clock.now()), file: fileOf(head) })
+    if (node !== undefined) {
+      node.print = print
+      delete node.plain
+    }
+    folder.synced.put({ ...old, print, racy: true, file: fileOf(head) })
   } finally {
     await handle.close()
   }

@@ -25,6 +25,15 @@ describe('disk and workspace converge', () => {
       1_031_512_193,
       'killed while a file was replaced, and another took its place: the trash did not know the old one',
     ],
+    [
+      1_055_924_630,
+      'a temporary name could not be removed, and the file that had just been saved at the new one was removed instead',
+    ],
+    [37_171_094, 'killed at a call that outlived its round: the model went on with the dead process'],
+    [
+      1_200_920_277,
+      'a file was replaced, then written to by a program that still had it open: nobody was to find that',
+    ],
   ] as const)
     test(`history ${seed}: ${what}`, () => converges(seed))
 })

@@ -66,8 +66,6 @@ export class MortalDevice {
     } catch (error) {
       if (life === this.#life) this.#failed(error)
       return undefined
-    } finally {
-      if (life !== this.#life) this.#engine = undefined
     }
   }
 
@@ -128,12 +126,13 @@ export class MortalDevice {
     this.#prepared = false
   }
 
-  /** The call at which the process dies may or may not have been done. */
+  /** The call at which the process dies may or may not have been done. It may be one that a round left behind when it failed. */
   #count(life: number): void {
     this.#check(life)
     if (++this.#calls < this.weather.lifetime) return
     this.#calls = 0
     this.#life++
+    this.#engine = undefined
     this.#journal = this.#mortalJournal(this.#journal.snapshot())
     this.disk = this.disk.reopen()
     this.windows.close()
