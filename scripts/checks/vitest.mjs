@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 
 /**
- * @typedef {{ status: string, assertionResults: { status: string }[] }} FileResult
+ * @typedef {{ status: string, assertionResults: { status: string, fullName?: string }[] }} FileResult
  * @typedef {{ numPassedTests: number, numFailedTests: number, numPendingTests: number, numTodoTests: number,
  *   testResults: FileResult[] }} Report
  */
@@ -26,8 +26,22 @@ export function countReport(report, exitCode) {
   }
 }
 
+const SKIPPED = new Set(['skipped', 'pending', 'todo'])
+
 /**
- * Runs vitest and counts its report. No report means that it failed.
+ * Names of what was not run: a test that may be skipped has the reason in its name.
+ *
+ * @param {Report} report
+ */
+export function skippedTests({ testResults }) {
+  return testResults
+    .flatMap((file) => file.assertionResults)
+    .filter(({ status }) => SKIPPED.has(status))
+    .map(({ fullName }) => fullName)
+}
+
+/**
+ * Runs vitest, counts its report and names what was skipped. No report means that it failed.
  *
  * @param {string} output where the JSON reporter writes
  * @param {() => Promise<number>} run resolves with the exit code
@@ -37,5 +51,7 @@ export async function countVitest(output, run) {
   rmSync(output, { force: true })
   const exitCode = await run()
   if (!existsSync(output)) throw new Error(`vitest wrote no report and exited ${exitCode}.`)
-  return countReport(JSON.parse(readFileSync(output, 'utf8')), exitCode)
+  const report = JSON.parse(readFileSync(output, 'utf8'))
+  for (const name of skippedTests(report)) console.log(`  skipped: ${name}`)
+  return countReport(report, exitCode)
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { compareExports } from '../checks/exports.mjs'
 import { summary } from '../checks/run.mjs'
-import { countReport, countVitest } from '../checks/vitest.mjs'
+import { countReport, countVitest, skippedTests } from '../checks/vitest.mjs'
 
 const report = (over: object = {}) => ({
   numPassedTests: 3,
@@ -33,6 +33,15 @@ describe('the count of tests', () => {
 
   test('counts an exit code that no failed test explains', () =>
     expect(countReport(report(), 1)).toEqual({ passed: 3, failed: 1, skipped: 0 }))
+
+  test('goes with the names of what was skipped', () => {
+    const assertionResults = ['passed', 'skipped', 'pending', 'todo', 'failed'].map((status) => ({
+      status,
+      fullName: `${status} (why)`,
+    }))
+    const names = skippedTests(report({ testResults: [{ status: 'passed', assertionResults }] }))
+    expect(names).toEqual(['skipped (why)', 'pending (why)', 'todo (why)'])
+  })
 
   test('refuses a run without a report', async () =>
     expect(countVitest('/no/such/report.json', async () => 0)).rejects.toThrow('no report'))

@@ -145,6 +145,7 @@ export class Connectivity {
    * @throws {PeerfoldError} `DIAL_FAILED`, `UNAUTHORIZED` and the like when the two are not of one user, `TIMEOUT`
    */
   async introduce(peer: PeerId, addresses: readonly string[], options?: AbortOptions): Promise<void> {
+    if (this.sync.peers().some((met) => met.peer === peer)) return
     this.#introduced.add(peer)
     let stops: Array<() => void> = []
     const met = new Promise<void>((resolve, reject) => {

@@ -7,7 +7,7 @@ import {
   ticketId,
 } from '../access/ticket.js'
 import type { DeviceListing, IdentityOptions, Invite } from '../api.js'
-import { raceSignal, withDeadline } from '../async/deadline.js'
+import { raceSignal } from '../async/deadline.js'
 import { isPeerfoldError, PeerfoldError } from '../errors.js'
 import type { AbortOptions } from '../ports/abort.js'
 import type { Clock } from '../ports/clock.js'
@@ -33,9 +33,6 @@ export interface DevicesInit {
   begin(options?: AbortOptions): Promise<void>
 }
 
-/** How long a recovered device waits to be handed the first workspace. */
-const GRANT_MS = 5000
-const GRANT_LOOK_MS = 50
 /** As many as a ticket can name. */
 const MAX_TICKET_RELAYS = 8
 
@@ -120,33 +117,45 @@ export class Devices {
   }
 
   async #pair(ticket: Ticket, name: string, options: AbortOptions): Promise<void> {
-    const { identity, workspaces, clock, crypto, begin, relays } = this.#init
-    const { network, dialer } = this.#init.connectivity()
+    const { identity, begin } = this.#init
+    await this.#claim(ticket, name, (entries) => identity.adopt(ticket.user, entries), options)
+    await begin(options)
+    this.#init.connectivity().dialer.learn(ticket.inviter, ticket.addresses)
+  }
+
+  /**
+   * A recovered device is certified by the phrase already: the inviter learns that first, so as not to certify it again. Then it uses the ticket
+   * like any other, so that the ticket is spent.
+   */
+  async #introduce(ticket: Ticket, options: AbortOptions): Promise<void> {
+    const { identity } = this.#init
+    if (ticket.user !== identity.user) identity.throwIfExists()
+    const isKnown = identity.byPeer(ticket.inviter)?.state === 'active'
+    await this.#init.connectivity().introduce(ticket.inviter, ticket.addresses, options)
+    const name = identity.own?.certificate.name ?? ''
+    try {
+      await this.#claim(ticket, name, (entries) => identity.merge(entries), options)
+    } catch (error) {
+      // Who says `join` a second time has got what the ticket gives.
+      if (!isKnown || !isPeerfoldError(error, 'TICKET_USED')) throw error
+    }
+  }
+
+  async #claim(
+    ticket: Ticket,
+    name: string,
+    learn: (entries: Uint8Array[]) => Promise<unknown>,
+    options: AbortOptions,
+  ): Promise<void> {
+    const { identity, workspaces, clock, crypto, relays } = this.#init
+    const { network } = this.#init.connectivity()
     const store = async ({ entries, grants }: { entries: Uint8Array[]; grants: Uint8Array[] }) => {
-      await identity.adopt(ticket.user, entries)
+      await learn(entries)
       const inviter = identity.byPeer(ticket.inviter)
       if (inviter !== undefined) await workspaces.accept(inviter.certificate, grants)
     }
     await pair({ network, clock, crypto, ticket, secrets: identity.secrets, name, store }, options)
-    await begin(options)
-    dialer.learn(ticket.inviter, ticket.addresses)
     for (const address of ticket.relays) await relays.add(address, options)
-  }
-
-  /** A recovered device is certified by the phrase already: the ticket only shows the way. */
-  async #introduce(ticket: Ticket, options: AbortOptions): Promise<void> {
-    const { identity, workspaces, clock } = this.#init
-    if (ticket.user !== identity.user) identity.throwIfExists()
-    await this.#init.connectivity().introduce(ticket.inviter, ticket.addresses, options)
-    const granted = async (signal: AbortSignal) => {
-      while (workspaces.all().length === 0) await clock.sleep(GRANT_LOOK_MS, { signal })
-    }
-    // A user without any workspace has none to grant.
-    await withDeadline(clock, GRANT_MS, 'waiting for workspaces', granted, options).catch(
-      (error: unknown) => {
-        if (!isPeerfoldError(error, 'TIMEOUT')) throw error
-      },
-    )
   }
 }
 

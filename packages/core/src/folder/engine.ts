@@ -1,3 +1,4 @@
+import type { ItemId } from '../ports/ids.js'
 import { applyContents, type ContentOutcome } from './apply-content.js'
 import { type ApplyOutcome, applyStructure } from './apply-structure.js'
 import { absolute, diskAt, type FolderContext } from './context.js'
@@ -71,7 +72,8 @@ export class FolderEngine {
   lookMs = 0
   readonly #patience: Patience
   #dirty: Set<string> | 'all' = 'all'
-  #accepted = 0
+  /** Items whose removal a person has accepted. */
+  #accepted: ReadonlySet<ItemId> = new Set()
   #loaded = false
   /** When to look at the ignore rules again. */
   #rulesDue: number | undefined
@@ -107,7 +109,7 @@ export class FolderEngine {
     else if (this.#dirty !== 'all') this.#dirty.add(directory)
   }
 
-  /** Lets plans that remove no more than the present one pass the brake. */
+  /** The brake lets go of what this plan removes, until that is done. */
   accept(plan: Plan): void {
     this.#accepted = plan.removals
   }
@@ -256,10 +258,11 @@ export class FolderEngine {
     }
   }
 
-  /** Whether a plan removes so much that a person must accept it first. */
+  /** Whether a plan removes so much beyond what a person has accepted that it must be accepted first. */
   isBraked(plan: Plan): boolean {
-    if (plan.removals <= this.#accepted) return false
-    return plan.removals > BRAKE_ITEMS && plan.removals > BRAKE_SHARE * this.folder.synced.size
+    let unseen = 0
+    for (const item of plan.removals) if (!this.#accepted.has(item)) unseen++
+    return unseen > BRAKE_ITEMS && unseen > BRAKE_SHARE * this.folder.synced.size
   }
 
   /** What may be published now, and when to come back for the rest. */
@@ -406,7 +409,7 @@ export class FolderEngine {
       !this.fetcher.checking &&
       !merged.stale &&
       this.#rulesDue === undefined
-    if (settled) this.#accepted = 0
+    if (settled) this.#accepted = new Set()
     return { progress, dirty, next: Number.isFinite(next) ? next : undefined, settled, braked, plan }
   }
 

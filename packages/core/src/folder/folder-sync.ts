@@ -156,13 +156,7 @@ export class FolderLoop implements FolderSync {
   }
 
   plan(options: AbortOptions = {}): Promise<FolderPlan> {
-    const { engine } = this.#init
-    return this.#between(async () => {
-      engine.markDirty('all')
-      const plan = await engine.preview()
-      const { publish, apply, removals } = plan
-      return { publish, apply, removals, braked: engine.isBraked(plan) }
-    }, options)
+    return this.#between(async () => this.#show(await this.#preview()), options)
   }
 
   explain(path: string, options: AbortOptions = {}): Promise<Explanation> {
@@ -200,15 +194,28 @@ export class FolderLoop implements FolderSync {
     return raceSignal(task.done, signal)
   }
 
-  acceptPlan(options: AbortOptions = {}): Promise<void> {
+  acceptPlan(options: AbortOptions = {}): Promise<FolderPlan> {
     const { engine } = this.#init
     return this.#between(async () => {
-      const plan = await engine.preview()
-      if (!engine.isBraked(plan)) return
+      const plan = await this.#preview()
+      const shown = this.#show(plan)
+      if (!shown.braked) return shown
       engine.accept(plan)
       engine.markDirty('all')
       if (!this.#paused) this.#board.say('syncing')
+      return shown
     }, options)
+  }
+
+  #preview(): Promise<Plan> {
+    const { engine } = this.#init
+    engine.markDirty('all')
+    return engine.preview()
+  }
+
+  #show(plan: Plan): FolderPlan {
+    const { publish, apply, removals } = plan
+    return { publish, apply, removals: removals.size, braked: this.#init.engine.isBraked(plan) }
   }
 
   close(): Promise<void> {
@@ -309,7 +316,7 @@ export class FolderLoop implements FolderSync {
   }
 
   #brake(plan: Plan): undefined {
-    const error = new PeerfoldError('BRAKE', `${plan.removals} items would be removed`)
+    const error = new PeerfoldError('BRAKE', `${plan.removals.size} items would be removed`)
     this.#board.setError({ code: error.code, message: error.message })
     this.#barriers.fail(error)
     this.#board.say('paused')

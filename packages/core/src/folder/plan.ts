@@ -64,7 +64,7 @@ export interface Plan {
   /** Some files may have been written to without a trace; when (wall time, milliseconds) the first can be told. They are left alone until then. */
   unsure: number | undefined
   /** Items that this plan removes, on either side. */
-  removals: number
+  removals: Set<ItemId>
   /** Paths that can't be shown because something that is not synced lies there. */
   obstructed: string[]
 }
@@ -82,7 +82,7 @@ export function makePlan(disk: DiskNode, synced: SyncedTree, merged: MergedView,
     note: [],
     forget: match.ignored,
     unsure: undefined,
-    removals: 0,
+    removals: new Set(match.vanished),
     obstructed: [],
   }
   const publishing = planPublish(plan, match, synced, merged, world)
@@ -120,7 +120,7 @@ function planPublish(
     revive(at.path)
   }
   for (const [item, at] of match.bound) if (item !== ROOT_ITEM) planBound(item, at)
-  const removes = planRemoves(plan, match, synced)
+  const removes = planRemoves(match, synced)
   for (const remove of removes) markVanished(remove)
   plan.publish = [...reviveFolders(), ...mkdirs, ...moves, ...removes, ...contents]
   return publishing
@@ -209,10 +209,9 @@ export function metaDiffers(entry: SyncedEntry, node: DiskNode, executables: boo
 }
 
 /** The topmost of what is gone. */
-function planRemoves(plan: Plan, match: DiskMatch, synced: SyncedTree): PublishAction[] {
+function planRemoves(match: DiskMatch, synced: SyncedTree): PublishAction[] {
   const removes: PublishAction[] = []
   for (const item of match.vanished) {
-    plan.removals++
     const entry = synced.get(item)!
     if (!match.vanished.has(entry.parent)) removes.push({ do: 'remove', item, path: synced.path(item)! })
   }
@@ -233,7 +232,7 @@ function planApply(
   const leftovers = foldersThatStay()
   showBelow(ROOT_ITEM, '')
   const removes = planLocalRemoves()
-  plan.removals += removes.length
+  for (const { item } of removes) plan.removals.add(item)
   plan.apply.push(...removes, ...contents)
 
   function showBelow(parent: ItemId, parentTarget: string): void {
@@ -309,7 +308,7 @@ function planApply(
   }
 
   /** Deepest first. A folder goes only when nothing in it is new, ignored, unreadable or unsupported. */
-  function planLocalRemoves(): ApplyAction[] {
+  function planLocalRemoves(): Array<ApplyAction & { do: 'remove' }> {
     const found: Array<ApplyAction & { do: 'remove' }> = []
     for (const [item, at] of match.bound) {
       const isHidden = hidden.has(item)

@@ -96,8 +96,13 @@ export interface FolderSync {
   resume(): Promise<void>
   /** What the next round would do, also while paused. Looks at the disk; changes nothing on either side. */
   plan(options?: AbortOptions): Promise<FolderPlan>
-  /** Lets the present plan go ahead though it removes much; one that removes more later is stopped with `BRAKE` again. */
-  acceptPlan(options?: AbortOptions): Promise<void>
+  /**
+   * Lets the present plan go ahead though it removes much: the items that it removes, and no others. One that removes many others as well is
+   * stopped with `BRAKE` again.
+   *
+   * @returns what was accepted; `braked` is false where nothing had to be
+   */
+  acceptPlan(options?: AbortOptions): Promise<FolderPlan>
   /** Why a path (relative to the folder, `/`-separated) is or is not in sync. */
   explain(path: string, options?: AbortOptions): Promise<Explanation>
   /** What was removed or replaced in this folder and is still kept, newest first. */

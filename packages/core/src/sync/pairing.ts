@@ -39,6 +39,8 @@ import {
 export const PAIR_PROTOCOL = '/peerfold/pair/1'
 /** For each step, on both sides. */
 export const PAIR_STEP_MS = 10_000
+/** A person waits for the joiner to say what went wrong. */
+const JOINER_REFUSES_MS = 1000
 /** Pairings under way at one inviter. */
 const MAX_PAIRINGS = 16
 
@@ -139,7 +141,7 @@ async function accept(
     await step('closing', (signal) => channel.close({ signal })).catch(() => {})
   } catch (error) {
     init.onFailed?.(stream.peer, asError(error))
-    await refuse(channel, clock, error, options)
+    await refuse(channel, clock, error, PAIR_STEP_MS, options)
   }
 }
 
@@ -182,7 +184,7 @@ export async function pair(init: PairInit, options: AbortOptions = {}): Promise<
     channel.abort(new PeerfoldError('CLOSED', 'paired'))
     return welcome.certificate
   } catch (error) {
-    await refuse(channel, clock, error, options)
+    await refuse(channel, clock, error, JOINER_REFUSES_MS, options)
     throw error
   }
 }
@@ -302,6 +304,7 @@ async function refuse(
   channel: Channel<PairingMessage>,
   clock: Clock,
   error: unknown,
+  ms: number,
   options: AbortOptions,
 ): Promise<void> {
   const reason = asError(error)
@@ -312,7 +315,7 @@ async function refuse(
       await channel.close({ signal })
       while ((await channel.next()) !== undefined) {}
     }
-    await withDeadline(clock, 1000, 'refusing', tell, options).catch(() => {})
+    await withDeadline(clock, ms, 'refusing', tell, options).catch(() => {})
   }
   channel.abort(reason)
 }

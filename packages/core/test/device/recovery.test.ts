@@ -13,10 +13,39 @@ describe('recovery from the phrase', () => {
     expect(replacement.device.user).toBe(laptop.device.user)
     await using invite = await laptop.devices.invite()
     const [same] = await replacement.devices.join(invite.ticket)
+    expect(await invite.accepted()).toMatchObject({ name: 'replacement', connected: true })
     await laptop.settled()
     expect(await same?.read('a.txt').text()).toBe('kept')
     const names = (await laptop.devices.list()).map(({ name }) => name)
     expect(names.sort()).toEqual(['laptop', 'replacement'])
+  })
+
+  test('spends the ticket: it serves no other device, be it recovered or new', async () => {
+    await using peers = await createTestPeers(0)
+    const [laptop, first, second, thief] = await Promise.all([1, 2, 3, 4].map(() => peers.add()))
+    const { phrase } = await laptop!.identity.create({ name: 'laptop' })
+    await first!.identity.recover(phrase, { name: 'first' })
+    await second!.identity.recover(phrase, { name: 'second' })
+    await using invite = await laptop!.devices.invite()
+    await first!.devices.join(invite.ticket)
+    expect((await invite.accepted()).name).toBe('first')
+    await expect(second!.devices.join(invite.ticket)).rejects.toMatchObject({ code: 'TICKET_USED' })
+    await expect(thief!.devices.join(invite.ticket)).rejects.toMatchObject({ code: 'TICKET_USED' })
+    expect(thief!.hasIdentity).toBe(false)
+  })
+
+  test('a device may join again, with the same ticket or with a new one', async () => {
+    await using peers = await createTestPeers(0)
+    const [laptop, replacement] = [await peers.add(), await peers.add()]
+    const { phrase } = await laptop.identity.create({ name: 'laptop' })
+    await laptop.workspaces.create('notes')
+    await replacement.identity.recover(phrase, { name: 'replacement' })
+    for (let i = 0; i < 2; i++) {
+      await using invite = await laptop.devices.invite()
+      for (let n = 0; n < 2; n++) expect(await replacement.devices.join(invite.ticket)).toHaveLength(1)
+      expect((await invite.accepted()).name).toBe('replacement')
+    }
+    expect(await laptop.devices.list()).toHaveLength(2)
   })
 
   test('a phrase of somebody else leads nowhere', async () => {

@@ -21,6 +21,46 @@ describe('nothing is deleted by mistake', () => {
     expect(Object.keys(await b.inWorkspace()).length).toBe(30)
   })
 
+  test('accepting lets go of what was shown, not of as many others', async () => {
+    const b = await bench()
+    for (let i = 0; i < 150; i++) await b.remote(`mine/f${i}`, `${i}`)
+    for (let i = 0; i < 150; i++) await b.remote(`theirs/f${i}`, `${i}`)
+    await b.settle()
+    for (let i = 0; i < 120; i++) b.disk.user.remove(`${ROOT}/mine/f${i}`)
+    const shown = await b.round()
+    for (let i = 0; i < 120; i++) b.write(`mine/f${i}`, `${i}`)
+    for (let i = 0; i < 110; i++) b.disk.user.remove(`${ROOT}/theirs/f${i}`)
+    b.engine.accept(shown.plan)
+    const others = await b.round()
+    expect([others.braked, Object.keys(await b.inWorkspace()).length]).toEqual([true, 302])
+    b.engine.accept(others.plan)
+    await b.settle()
+    expect(Object.keys(await b.inWorkspace()).length).toBe(192)
+  })
+
+  test('a few more than what was accepted pass with it, as they would alone', async () => {
+    const b = await bench()
+    for (let i = 0; i < 400; i++) await b.remote(`f${i}`, `${i}`)
+    await b.settle()
+    for (let i = 0; i < 150; i++) b.disk.user.remove(`${ROOT}/f${i}`)
+    b.engine.accept((await b.round()).plan)
+    for (let i = 150; i < 240; i++) b.disk.user.remove(`${ROOT}/f${i}`)
+    await b.settle()
+    expect(Object.keys(await b.inWorkspace()).length).toBe(160)
+  })
+
+  test('what was accepted is done with once: the next many wait again', async () => {
+    const b = await bench()
+    for (let i = 0; i < 300; i++) await b.remote(`f${i}`, `${i}`)
+    await b.settle()
+    for (let i = 0; i < 120; i++) b.disk.user.remove(`${ROOT}/f${i}`)
+    b.engine.accept((await b.round()).plan)
+    await b.settle()
+    for (let i = 120; i < 240; i++) b.disk.user.remove(`${ROOT}/f${i}`)
+    expect((await b.round()).braked).toBe(true)
+    expect(Object.keys(await b.inWorkspace()).length).toBe(180)
+  })
+
   test('many deletions by others wait as well', async () => {
     const b = await bench()
     for (let i = 0; i < 150; i++) await b.remote(`d/f${i}`, `${i}`)

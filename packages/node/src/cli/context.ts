@@ -1,19 +1,21 @@
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { PeerfoldError } from '@peerfold/core'
+import { PeerfoldError, type TransferRates } from '@peerfold/core'
 import { connectControl } from '../service/control-client.js'
 import { controlPath } from '../service/control-path.js'
 import type { OperationIo, ServiceCaller } from '../service/operation.js'
 import { operationNeeds } from '../service/operations.js'
 import { EXIT } from './exit.js'
+import { type LimitOptions, ratesOf, refuseLimits } from './limits.js'
 import { createProgressBars } from './progress.js'
 
-/** What every command gets: where the home is, how to speak, when to stop. */
+/** What every command gets: where the home is, how to speak, how fast files may pass, when to stop. */
 export interface CommandContext {
   readonly home: string
   readonly json: boolean
+  readonly rates: TransferRates
   readonly signal: AbortSignal
-  configure(options: { home?: string; json?: boolean }): void
+  configure(options: GlobalOptions): void
   /** One line on stdout. */
   print(text: string): void
   /** One JSON object on one line on stdout. */
@@ -22,6 +24,8 @@ export interface CommandContext {
   call(operation: string, params?: Record<string, unknown>, io?: Partial<OperationIo>): Promise<unknown>
   close(): void
 }
+
+type GlobalOptions = LimitOptions & { home?: string; json?: boolean }
 
 const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
@@ -40,10 +44,12 @@ export function createContext(): CommandContext {
   const context = {
     home: defaultHome(),
     json: false,
+    rates: {} as TransferRates,
     signal: controller.signal,
-    configure(options: { home?: string; json?: boolean }) {
+    configure(options: GlobalOptions) {
       if (options.home !== undefined) context.home = resolve(options.home)
       context.json = options.json ?? false
+      context.rates = ratesOf(options)
     },
     print: (text: string) => void process.stdout.write(`${text}\n`),
     printJson: (value: unknown) => void process.stdout.write(`${JSON.stringify(value)}\n`),
@@ -81,9 +87,13 @@ async function callOperation(
 }
 
 async function findCaller(context: CommandContext, operation: string): Promise<ServiceCaller> {
-  const running = await connectControl(controlPath(context.home))
-  if (running !== undefined) return running
+  const { home, rates, signal } = context
+  const running = await connectControl(controlPath(home))
+  if (running !== undefined) {
+    refuseLimits(rates)
+    return running
+  }
   // Loaded when it is needed only: asking a running device takes a tenth of the time.
   const { openService } = await import('../service/service.js')
-  return await openService({ home: context.home, needs: operationNeeds(operation), signal: context.signal })
+  return await openService({ home, needs: operationNeeds(operation), rates, signal })
 }

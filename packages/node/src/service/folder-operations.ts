@@ -37,16 +37,16 @@ async function plan(
 ): Promise<unknown> {
   const folder = await selectFolder(pf, params)
   const engine = engineOf(pf, folder)
-  const found = await engine.plan({ signal })
-  const accepted = params.accept === true && found.braked
-  if (accepted) {
-    if (folder.paused) throw new PeerfoldError('FOLDER_PAUSED', `${folder.directory} is paused`)
-    await engine.acceptPlan({ signal })
+  if (params.accept !== true) return { ...folder, ...(await engine.plan({ signal })), accepted: false }
+  if (folder.paused) throw new PeerfoldError('FOLDER_PAUSED', `${folder.directory} is paused`)
+  // What was accepted is what is shown: a look before or after might differ.
+  const shown = await engine.acceptPlan({ signal })
+  if (shown.braked) {
     // Where nothing else runs, this process carries it out.
     await engine.resume()
     await engine.settled({ signal })
   }
-  return { ...folder, ...found, accepted }
+  return { ...folder, ...shown, accepted: shown.braked }
 }
 
 async function why(pf: Peerfold, params: Record<string, unknown>, { signal }: OperationIo): Promise<unknown> {

@@ -205,8 +205,8 @@ describe('several devices', () => {
     const again = startCommand(first.home, ['--json', 'invite'])
     const reached = await json(third.home, ['join', String((await again.line()).ticket)])
     expect(reached).toMatchObject([{ workspaces: [{ name: 'files' }] }])
-    again.child.kill()
-    await again.ended
+    expect(await again.line()).toMatchObject({ accepted: { name: 'third' } })
+    expect((await again.ended).code).toBe(0)
     expect((await json(first.home, ['device', 'list'])).map(({ name }) => name).sort()).toEqual([
       'first',
       'second',

@@ -40,11 +40,13 @@ const shown = (actions: Json[]) => actions.map((action) => `${action.do} ${actio
 const inWorkspace = async (device: DemoDevice) => (await device.run('ls', '-r')).map(({ path }) => path)
 const stateOf = async (device: DemoDevice) => (await one(device, 'status')).workspaces[0].state
 
+const REMOVED = Array.from({ length: 120 }, (_, i) => `f${i}`)
+
 /** A folder from which more is removed than passes unasked. */
 async function removeMany(device: DemoDevice): Promise<void> {
   for (let i = 0; i < 150; i++) await writeFile(join(device.folder, `f${i}`), `${i}`)
   await one(device, 'add', device.folder, '--name', 'files')
-  for (let i = 0; i < 120; i++) await rm(join(device.folder, `f${i}`))
+  for (const name of REMOVED) await rm(join(device.folder, name))
 }
 
 describe('plan', () => {
@@ -94,13 +96,26 @@ describe('plan', () => {
       expect(await one(device, 'plan')).toMatchObject({ braked: true, removals: 120 })
       expect((await peerfold(device.home, ['plan'])).stdout).toMatch(/120 items .*`peerfold plan --accept`/)
       expect(await inWorkspace(device)).toHaveLength(150)
-      expect(await one(device, 'plan', '--accept')).toMatchObject({ accepted: true, removals: 120 })
+      const accepted = await one(device, 'plan', '--accept')
+      expect(accepted).toMatchObject({ accepted: true, removals: 120 })
+      expect(new Set(shown(accepted.publish))).toEqual(new Set(REMOVED.map((name) => `remove ${name}`)))
       expect(await inWorkspace(device)).toHaveLength(30)
       expect(await one(device, 'plan')).toMatchObject({ braked: false, publish: [], apply: [] })
       await device.close()
     },
     60_000,
   )
+
+  test('accepting shows what was accepted, and waits for a paused folder to be resumed', async () => {
+    const device = await newDevice('accepting')
+    await removeMany(device)
+    await one(device, 'pause')
+    expect(await refusal(device, 'plan', '--accept')).toBe('FOLDER_PAUSED')
+    await one(device, 'resume')
+    const lines = (await peerfold(device.home, ['plan', '--accept'])).stdout.trimEnd().split('\n')
+    expect(new Set(lines.slice(0, -2))).toEqual(new Set(REMOVED.map((name) => `publish - ${name}`)))
+    expect(lines.slice(-2)).toEqual(['publish: -120, 0 B', 'Accepted and done: 120 items removed.'])
+  }, 180_000)
 
   test('names the folder that is meant, and refuses others', async () => {
     const device = await newDevice('several')

@@ -46,12 +46,17 @@ describe('a rate', () => {
   })
 })
 
+async function newDevices(...names: string[]): Promise<[DemoDevice, DemoDevice]> {
+  const devices = names.map((name) => new DemoDevice(name, directory)) as [DemoDevice, DemoDevice]
+  await Promise.all(devices.map((device) => device.prepare()))
+  return devices
+}
+
+/** However fast the machine is, that many bytes can't take less. */
+const LEAST_MS = 1000 * (SIZE / 32_768 - 1)
+
 test('start keeps to its limits, and files come whole', async () => {
-  const [first, second] = ['first', 'second'].map((name) => new DemoDevice(name, directory)) as [
-    DemoDevice,
-    DemoDevice,
-  ]
-  await Promise.all([first.prepare(), second.prepare()])
+  const [first, second] = await newDevices('first', 'second')
   // What the chunker can't make smaller.
   const bytes = new Uint8Array(randomBytes(SIZE))
   await writeFile(join(first.folder, 'a.bin'), bytes)
@@ -65,8 +70,38 @@ test('start keeps to its limits, and files come whole', async () => {
   const start = performance.now()
   await second.start(['start', '--limit-down', '32KiB'], isType('ready'))
   await second.waitForLine((line) => line.type === 'activity' && line.path === 'a.bin')
-  // However fast the machine is, it can't take less.
-  expect(performance.now() - start).toBeGreaterThan(1000 * (SIZE / 32_768 - 1))
+  expect(performance.now() - start).toBeGreaterThan(LEAST_MS)
   expect(new Uint8Array(await readFile(join(second.folder, 'a.bin')))).toEqual(bytes)
+  await Promise.all([first.close(), second.close()])
+}, 120_000)
+
+test('a command that fetches files itself keeps to its limits; one that lets a running device do it refuses them', async () => {
+  const [first, second] = await newDevices('serving', 'asking')
+  await first.run('init', '--name', 'serving')
+  await first.run('add', first.folder, '--name', 'files')
+  await first.start(['start'], isType('ready'))
+  const invite = startCommand(first.home, ['--json', 'invite'])
+  const { ticket } = await invite.line()
+  await second.run('join', String(ticket), '--name', 'asking', '--limit-down', '32KiB')
+  await invite.ended
+  const bytes = new Uint8Array(randomBytes(1_000_000))
+  await writeFile(join(first.folder, 'a.bin'), bytes)
+  await first.waitForLine((line) => line.type === 'activity' && line.path === 'a.bin')
+  // Until the commit has come. So that no more of the content comes with it than can be helped, little is let in, and not for long.
+  const listen = ['status', '--wait', '--timeout', '2', '--limit-down', '16KiB']
+  while ((await second.run('ls')).length === 0) await peerfold(second.home, listen)
+  const start = performance.now()
+  const target = join(directory, 'got.bin')
+  await second.run('get', 'a.bin', target, '--limit-down', '128KiB')
+  // Half of it may have lain in buffers on the way.
+  expect(performance.now() - start).toBeGreaterThan(1000 * (500_000 / 131_072))
+  expect(new Uint8Array(await readFile(target))).toEqual(bytes)
+
+  for (const args of [['cat', 'a.bin'], ['invite']]) {
+    const { code, stdout, stderr } = await peerfold(first.home, [...args, '--limit-up', '32KiB'])
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+    expect(stderr).toMatch(/^INVALID_ARGUMENT: .*running.* — .*`peerfold start`\.\n$/)
+  }
+  expect((await peerfold(first.home, ['status', '--limit-up', 'none'])).code).toBe(0)
   await Promise.all([first.close(), second.close()])
 }, 120_000)

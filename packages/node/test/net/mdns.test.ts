@@ -3,7 +3,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type Command, startCommand } from '../cli/command.js'
-import { canMakeMachines, type Machines, makeMachines } from './two-machines.js'
+import { findMachines, type Machines } from './two-machines.js'
+
+const maker = await findMachines()
+const where =
+  maker?.name ?? 'neither network namespaces can be made here, nor does this machine hear its own multicasts'
 
 let directory: string
 let machines: Machines
@@ -11,7 +15,7 @@ let running: Command[]
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'peerfold-mdns-'))
-  machines = await makeMachines()
+  machines = await maker!.make()
   running = []
 })
 
@@ -49,7 +53,7 @@ async function wait(seconds: number): Promise<number | null> {
   return (await command(0, 'status', '--wait', '--timeout', String(seconds)).ended).code
 }
 
-describe.runIf(canMakeMachines())('devices on one local network', () => {
+describe.runIf(maker !== undefined)(`devices on one local network (${where})`, () => {
   test('find each other by mDNS after both have moved to other ports, and only by it', async () => {
     await run(0, 'init', '--name', 'left')
     await start(0, '--no-mdns')

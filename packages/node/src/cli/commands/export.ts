@@ -2,13 +2,13 @@ import { resolve } from 'node:path'
 import { type ExportReport, PeerfoldError } from '@peerfold/core'
 import type { Command } from 'commander'
 import type { CommandContext } from '../context.js'
+import { withLimits } from '../limits.js'
 import { printable } from '../printable.js'
 import { formatBytes } from '../progress.js'
 
 /** `export`: a workspace as plain files. */
 export function addExportCommand(program: Command, context: CommandContext): void {
-  program
-    .command('export <directory>')
+  withLimits(program.command('export <directory>'))
     .description(
       'writes a workspace as plain files into a new or empty directory; run again, it goes on where it stopped',
     )

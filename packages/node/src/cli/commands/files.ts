@@ -7,6 +7,7 @@ import type { Conflict, Item, Version } from '@peerfold/core'
 import { PeerfoldError } from '@peerfold/core'
 import type { Command } from 'commander'
 import type { CommandContext } from '../context.js'
+import { withLimits } from '../limits.js'
 import { printable } from '../printable.js'
 import { formatBytes } from '../progress.js'
 
@@ -23,7 +24,7 @@ export function addFileCommands(program: Command, context: CommandContext): void
     .action(async (path: string | undefined, options) => {
       await listItems(context, { path: path ?? '', ...options })
     })
-  verb('cat <path>', 'writes a file to standard output')
+  withLimits(verb('cat <path>', 'writes a file to standard output'))
     .option('--version-id <id>', 'a past version')
     .action(async (path: string, options) => {
       await context.call(
@@ -32,7 +33,7 @@ export function addFileCommands(program: Command, context: CommandContext): void
         { write: writeOut },
       )
     })
-  verb('get <path> [target]', 'copies a file out of a workspace; never overwrites')
+  withLimits(verb('get <path> [target]', 'copies a file out of a workspace; never overwrites'))
     .option('--version-id <id>', 'a past version')
     .action((path: string, target: string | undefined, options) => getFile(context, path, target, options))
   verb('put <source> [path]', 'copies a local file (or "-" for standard input) into a workspace').action(

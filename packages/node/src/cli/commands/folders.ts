@@ -15,9 +15,10 @@ export function addFolderCommands(program: Command, context: CommandContext): vo
   verb('plan', 'shows what would be published and applied next, and changes nothing')
     .option('--dry-run', 'changes nothing; the default')
     .addOption(
-      new Option('--accept', 'carries out a plan that was stopped because it removes much').conflicts(
-        'dryRun',
-      ),
+      new Option(
+        '--accept',
+        'shows and carries out a plan that was stopped because it removes much',
+      ).conflicts('dryRun'),
     )
     .action(async (folder: string | undefined, { accept, workspace }) => {
       const params = { ...paramsOf(folder, workspace), accept }

@@ -2,13 +2,13 @@ import { resolve } from 'node:path'
 import type { DeviceListing } from '@peerfold/core'
 import type { Command } from 'commander'
 import type { CommandContext } from '../context.js'
+import { withLimits } from '../limits.js'
 import { printable } from '../printable.js'
 import { printTicket } from '../ticket.js'
 
 /** `invite` and `join`: how further devices come in. */
 export function addPairingCommands(program: Command, context: CommandContext): void {
-  program
-    .command('invite')
+  withLimits(program.command('invite'))
     .description('prints a ticket for another device of yours and waits for it')
     .action(async () => {
       let shown: Promise<void> = Promise.resolve()
@@ -26,8 +26,7 @@ export function addPairingCommands(program: Command, context: CommandContext): v
       if (context.json) context.printJson({ accepted: device })
       else context.print(`${printable(device.name)} joined.`)
     })
-  program
-    .command('join <ticket>')
+  withLimits(program.command('join <ticket>'))
     .description('makes this a device of the identity that printed the ticket')
     .option('--folder <folder>', 'where its workspace is to lie on this device')
     .option('--name <name>', 'name of this device')

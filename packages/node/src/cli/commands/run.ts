@@ -5,8 +5,8 @@ import { controlPath } from '../../service/control-path.js'
 import { type ControlServer, startControlServer } from '../../service/control-server.js'
 import type { Service } from '../../service/service.js'
 import type { CommandContext } from '../context.js'
+import { withLimits } from '../limits.js'
 import { showActivity, showStatusChanges } from '../live.js'
-import { parseRate } from '../parse-rate.js'
 import { printable } from '../printable.js'
 import { printTicket } from '../ticket.js'
 import { printPhrase, type SetUpResult } from './set-up.js'
@@ -14,8 +14,6 @@ import { printPhrase, type SetUpResult } from './set-up.js'
 interface ListenOptions {
   listen?: string[]
   mdns: boolean
-  limitUp?: number
-  limitDown?: number
 }
 
 /** `start` and `up`: the commands that stay. */
@@ -62,14 +60,12 @@ async function bringUp(
 }
 
 function withListening(command: Command): Command {
-  return command
+  return withLimits(command)
     .option(
       '--listen <multiaddr...>',
       'where to listen; default: any free TCP and WebSocket port on all addresses',
     )
     .option('--no-mdns', 'do not look for devices on the local network')
-    .option('--limit-up <rate>', 'how fast files may leave, bytes per second: 500K, 2M, 1.5MiB', parseRate)
-    .option('--limit-down <rate>', 'how fast files may come', parseRate)
 }
 
 /** Being stopped is what these commands end with, also when it comes while they still begin. */
@@ -87,11 +83,10 @@ async function runUntilStopped(
 
 async function openAndRun(
   context: CommandContext,
-  { listen, mdns, limitUp, limitDown }: ListenOptions,
+  { listen, mdns }: ListenOptions,
   prepare: (service: Service) => Promise<void>,
 ): Promise<void> {
-  const { home, signal } = context
-  const rates = { up: limitUp || undefined, down: limitDown || undefined }
+  const { home, rates, signal } = context
   const { openService } = await import('../../service/service.js')
   const service = await openService({ home, needs: 'all', listen, mdns, rates, signal })
   let control: ControlServer | undefined

@@ -1,6 +1,7 @@
 import type { Status } from '@peerfold/core'
 import { type Command, InvalidArgumentError } from 'commander'
 import type { CommandContext } from '../context.js'
+import { withLimits } from '../limits.js'
 import { printable } from '../printable.js'
 import { formatBytes } from '../progress.js'
 import { printRelay } from './relays.js'
@@ -9,8 +10,7 @@ const DEFAULT_WAIT_SECONDS = 600
 
 /** `status`: what this device has, whom it sees, what it waits for. */
 export function addStatusCommand(program: Command, context: CommandContext): void {
-  program
-    .command('status')
+  withLimits(program.command('status'))
     .description('shows devices, workspaces and what is waited for')
     .option(
       '--wait',
