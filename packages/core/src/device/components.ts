@@ -9,6 +9,7 @@ import type { LogStore } from '../ports/log-store.js'
 import type { Network } from '../ports/network.js'
 import type { Random } from '../ports/random.js'
 import type { Watcher } from '../ports/watcher.js'
+import type { PollRelay } from './relays/rest.js'
 
 /** The stores of one workspace on one device. */
 export interface WorkspaceStores {
@@ -50,4 +51,6 @@ export interface PeerfoldComponents {
   /** Makes the network once the device has its key, the Ed25519 seed of the PeerId. Absent: the device stays offline. */
   network?: (init: { peerSeed: Uint8Array }, options?: AbortOptions) => Promise<Network>
   disk?: Disk
+  /** Asks relays over HTTP between sessions, for networks where streams don't last. Absent: sessions are kept. */
+  poll?: PollRelay
 }

@@ -8,7 +8,7 @@ import type { Exchange, TransferRates } from '../exchange/types.js'
 import type { AbortOptions } from '../ports/abort.js'
 import type { Clock } from '../ports/clock.js'
 import type { Crypto } from '../ports/crypto.js'
-import type { Network, PeerId } from '../ports/network.js'
+import type { Carrier, Network, PeerId } from '../ports/network.js'
 import type { Random } from '../ports/random.js'
 import type { AddressStore } from '../sync/addresses.js'
 import { createDialer, type Dialer } from '../sync/dialer.js'
@@ -20,6 +20,7 @@ import type { DeviceJournal } from './journal.js'
 import { sealBundle } from './relays/recovery.js'
 import type { RelayBook } from './relays/relay-book.js'
 import { Relays } from './relays/relays.js'
+import type { PollRelay } from './relays/rest.js'
 import type { WorkspaceRuntime } from './workspace-runtime.js'
 
 export interface ConnectivityInit {
@@ -36,6 +37,8 @@ export interface ConnectivityInit {
   /** Discovery keys of the workspaces. */
   discoveryKeys(): Uint8Array[]
   workspaces(): WorkspaceRuntime[]
+  /** How relays are asked between sessions. @default they are kept in session */
+  poll: PollRelay | undefined
   onStatus(): void
 }
 
@@ -99,7 +102,15 @@ export class Connectivity {
       bundle: () => sealBundle({ ...init, workspaces: init.workspaces(), relays: book.list() }),
       onStatus: init.onStatus,
       onSession: () => this.dialer.changed(),
+      onWanted: () => this.dialer.hurry(),
+      poll: init.poll,
     })
+  }
+
+  /** How a peer is reached now. */
+  carrier(peer: PeerId): Carrier | undefined {
+    if (this.relays.isResting(peer)) return 'http'
+    return this.network.connections().find((connection) => connection.peer === peer)?.carrier
   }
 
   onPaired(listener: ConnectivityEvents['paired']): () => void {

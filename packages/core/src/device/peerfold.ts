@@ -185,6 +185,7 @@ class Device implements Peerfold {
         book: this.#book,
         discoveryKeys: () => this.#workspaces.discoveryKeys(),
         workspaces: () => this.#workspaces.all(),
+        poll: this.#components.poll,
         onStatus: () => this.#noticed(),
       })
       const { sync, dialer } = this.#connectivity
@@ -248,8 +249,7 @@ class Device implements Peerfold {
       presence: this.#presence,
       folders: this.#folders,
       sync: this.#connectivity?.sync,
-      carrier: (peer) =>
-        this.#connectivity?.network.connections().find((connection) => connection.peer === peer)?.carrier,
+      carrier: (peer) => this.#connectivity?.carrier(peer),
       addresses: () => this.#connectivity?.network.addresses() ?? [],
       workspaces: () => this.#workspaces.all(),
       problem: () => this.#connectivity?.dialer.problem,

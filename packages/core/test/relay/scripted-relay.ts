@@ -62,6 +62,8 @@ export class ScriptedRelay {
   ) => answer
   /** Throws what a request is to be refused with. */
   refuse: (request: RelayRequest) => void = () => {}
+  /** Of the HTTP side. */
+  urls: string[] = []
   readonly #seed: Uint8Array
   readonly #exchange
   readonly #sessions = new Map<PeerId, { channel: Channel<RelayRequest, RelayAnswer>; open: Set<string> }>()
@@ -165,7 +167,13 @@ export class ScriptedRelay {
       case 'ping':
         return this.#say(session, { type: 'pong', n }, request)
       case 'token':
-        throw new PeerfoldError('PROTOCOL_UNSUPPORTED', 'no HTTP side')
+        return this.#say(session, {
+          type: 'ticket',
+          n,
+          token: 't',
+          urls: this.urls,
+          expires: Date.now() + 900_000,
+        })
     }
   }
 

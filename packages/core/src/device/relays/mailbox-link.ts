@@ -65,6 +65,11 @@ export class MailboxLink {
     return this.#opened !== undefined && this.#cursor.next >= this.#end
   }
 
+  /** Where this device is in the mailbox. */
+  get place(): { incarnation: string; next: number } {
+    return { incarnation: this.#state.incarnation, next: this.#end }
+  }
+
   get usage(): { bytes: number; quota: number } | undefined {
     return this.#opened && { bytes: this.#opened.bytes, quota: this.#opened.quota }
   }
@@ -306,6 +311,7 @@ export class MailboxLink {
   }
 }
 
-function headsOf({ log }: WorkspaceRuntime): string {
+/** All that is in a workspace here, in a form that can be compared. */
+export function headsOf({ log }: Pick<WorkspaceRuntime, 'log'>): string {
   return log.heads().sort().join()
 }

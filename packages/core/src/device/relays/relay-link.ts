@@ -1,3 +1,4 @@
+import { Wakeup } from '../../async/wakeup.js'
 import { isPeerfoldError, PeerfoldError } from '../../errors.js'
 import type { Exchange } from '../../exchange/types.js'
 import type { Clock } from '../../ports/clock.js'
@@ -8,8 +9,9 @@ import type { Random } from '../../ports/random.js'
 import { RelaySession } from '../../relay/session.js'
 import { Backoff } from '../../sync/backoff.js'
 import type { WorkspaceRuntime } from '../workspace-runtime.js'
-import { MailboxLink } from './mailbox-link.js'
+import { headsOf, MailboxLink } from './mailbox-link.js'
 import type { MailboxMemory } from './mailbox-memory.js'
+import { type MailboxPlace, type PollRelay, rest } from './rest.js'
 
 export interface RelayLinkInit {
   relay: PeerId
@@ -25,6 +27,10 @@ export interface RelayLinkInit {
   onChange(): void
   /** A session is up: others who use this relay can be found through its DHT. */
   onSession(): void
+  /** There is something to do, and no connection. */
+  onWanted(): void
+  /** Where streams don't last: sessions are for work only, and between them the relay is asked by this. */
+  poll?: PollRelay
 }
 
 const RETRY = { first: 1_000, most: 60_000 }
@@ -39,6 +45,12 @@ export class RelayLink {
   /** Ends what is done for a workspace. */
   readonly #tending = new Map<WorkspaceHandle, { workspace: WorkspaceRuntime; stop: AbortController }>()
   readonly #tasks = new Set<Promise<unknown>>()
+  readonly #moved = new Wakeup()
+  /** What the relay held of each workspace when its session ended, as `headsOf`. */
+  readonly #held = new Map<WorkspaceHandle, string>()
+  /** Where to ask, once the session has nothing left to do. */
+  #polled: Polled | undefined
+  #resting: AbortController | undefined
   #session: RelaySession | undefined
   #running: Promise<void> | undefined
   #failure: PeerfoldError | undefined
@@ -52,7 +64,12 @@ export class RelayLink {
   }
 
   get connected(): boolean {
-    return this.#session !== undefined
+    return this.#session !== undefined || this.#resting !== undefined
+  }
+
+  /** Whether the relay is asked over HTTP for now. */
+  get resting(): boolean {
+    return this.#resting !== undefined
   }
 
   get session(): RelaySession | undefined {
@@ -65,12 +82,15 @@ export class RelayLink {
   }
 
   holdsAll(handle: WorkspaceHandle): boolean {
-    return this.#links.get(handle)?.holdsAll === true
+    const link = this.#links.get(handle)
+    if (link !== undefined) return link.holdsAll
+    const workspace = this.#init.workspaces().find((each) => each.handle === handle)
+    return workspace !== undefined && this.#held.get(handle) === headsOf(workspace)
   }
 
   /** Whether the relay holds all that is here, and all that lies there is here. */
   isEven(handle: WorkspaceHandle): boolean {
-    return this.holdsAll(handle) && this.#links.get(handle)?.caughtUp === true
+    return this.holdsAll(handle) && (this.resting || this.#links.get(handle)?.caughtUp === true)
   }
 
   usage(): { bytes: number; quota: number } {
@@ -94,6 +114,7 @@ export class RelayLink {
     if (this.#session !== undefined) this.#reconcile(this.#session)
     for (const link of this.#links.values()) link.wake()
     this.#keepSoon()
+    if (!this.#init.workspaces().every(({ handle }) => this.holdsAll(handle))) this.#resting?.abort()
   }
 
   async close(): Promise<void> {
@@ -112,6 +133,7 @@ export class RelayLink {
         const session = await RelaySession.open({ network, clock, crypto, relay }, { signal })
         backoff.reset()
         await this.#hold(session)
+        if (await this.#rest()) continue
       } catch (error) {
         this.#fail(error)
       }
@@ -125,18 +147,66 @@ export class RelayLink {
     this.#kept = undefined
     session.on('changed', (handle, next) => this.#links.get(handle)?.grew(next))
     this.#reconcile(session)
-    this.#init.onChange()
+    this.#tell()
     this.#init.onSession()
+    this.#track(this.#leaveWhenEven(session))
     await new Promise<void>((resolve) =>
       session.ended.addEventListener('abort', () => resolve(), { once: true }),
     )
     this.#session = undefined
     for (const { stop } of this.#tending.values()) stop.abort(session.ended.reason)
     this.#tending.clear()
+    for (const workspace of this.#init.workspaces()) this.#remember(workspace)
     this.#links.clear()
     this.#opened.clear()
     this.#authorize()
-    this.#fail(session.ended.reason)
+    if (this.#polled === undefined) this.#fail(session.ended.reason)
+  }
+
+  #remember(workspace: WorkspaceRuntime): void {
+    if (this.#links.get(workspace.handle)?.holdsAll) this.#held.set(workspace.handle, headsOf(workspace))
+    else this.#held.delete(workspace.handle)
+  }
+
+  /** Where the relay is to be polled, ends a session that has nothing left to do. */
+  async #leaveWhenEven(session: RelaySession): Promise<void> {
+    const { poll, workspaces } = this.#init
+    if (poll === undefined) return
+    const signal = session.ended
+    const idle = () => workspaces().every(({ handle }) => this.isEven(handle) || this.#failures.has(handle))
+    while (!idle() || this.#keeping !== undefined) await this.#moved.wait({ signal })
+    const { token, urls } = await session.ticket({ signal })
+    // A relay without an HTTP side is kept in session.
+    if (urls.length === 0) return
+    const mailboxes = [...this.#links].map(([handle, { place }]) => ({ handle, ...place }))
+    this.#polled = { poll, token, urls, mailboxes }
+    session.end(new PeerfoldError('CLOSED', 'there is nothing left to do'))
+  }
+
+  /** Asks over HTTP until there is a reason for a session. @returns whether it did */
+  async #rest(): Promise<boolean> {
+    const polled = this.#polled
+    if (polled === undefined) return false
+    this.#polled = undefined
+    const { clock, random, relay, network, workspaces, onWanted } = this.#init
+    const resting = new AbortController()
+    this.#resting = resting
+    const stops = workspaces().map(({ log }) => log.on('commit', () => this.wake()))
+    this.wake()
+    this.#tell()
+    await rest(
+      { ...polled, clock, random },
+      { signal: AbortSignal.any([resting.signal, this.#closing.signal]) },
+    )
+    for (const stop of stops) stop()
+    this.#resting = undefined
+    if (!network.connections().some(({ peer }) => peer === relay)) onWanted()
+    return true
+  }
+
+  #tell(): void {
+    this.#moved.wake()
+    this.#init.onChange()
   }
 
   /** A link for each workspace that is open here. */
@@ -161,7 +231,7 @@ export class RelayLink {
 
   /** Keeps a mailbox in step; after a failure again, a little later. */
   async #tend(session: RelaySession, workspace: WorkspaceRuntime, signal: AbortSignal): Promise<void> {
-    const { clock, crypto, memory, random, onChange } = this.#init
+    const { clock, crypto, memory, random } = this.#init
     const { handle } = workspace
     const backoff = new Backoff({ ...RETRY, random })
     const stops = [workspace.log.on('commit', () => this.#links.get(handle)?.wake())]
@@ -175,18 +245,18 @@ export class RelayLink {
         onChange: () => {
           backoff.reset()
           this.#failures.delete(handle)
-          onChange()
+          this.#tell()
         },
         onLie: (error) => {
           this.lie ??= error
-          onChange()
+          this.#tell()
         },
       })
       this.#links.set(handle, link)
       const error = await link.run({ signal }).catch((reason: unknown) => asPeerfoldError(reason))
       if (signal.aborted) break
       this.#failures.set(handle, error)
-      onChange()
+      this.#tell()
       await clock.sleep(waitOf(error, backoff), { signal }).catch(() => {})
     }
     for (const stop of stops) stop()
@@ -221,6 +291,7 @@ export class RelayLink {
     this.#track(
       this.#keeping.finally(() => {
         this.#keeping = undefined
+        this.#moved.wake()
       }),
     )
   }
@@ -228,13 +299,20 @@ export class RelayLink {
   #fail(error: unknown): void {
     if (this.#closing.signal.aborted) return
     this.#failure = asPeerfoldError(error)
-    this.#init.onChange()
+    this.#tell()
   }
 
   #track(task: Promise<unknown>): void {
     const settled = task.catch(() => {}).finally(() => this.#tasks.delete(settled))
     this.#tasks.add(settled)
   }
+}
+
+interface Polled {
+  poll: PollRelay
+  token: string
+  urls: readonly string[]
+  mailboxes: readonly MailboxPlace[]
 }
 
 /** As long as the relay asks, or longer each time. */

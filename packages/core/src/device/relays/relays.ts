@@ -25,6 +25,8 @@ export interface RelaysInit {
   bundle: RelayLinkInit['bundle']
   onStatus(): void
   onSession: RelayLinkInit['onSession']
+  onWanted: RelayLinkInit['onWanted']
+  poll: RelayLinkInit['poll']
 }
 
 /** The relays of this device at work: each holds what is here for devices that are away. */
@@ -68,9 +70,9 @@ export class Relays {
     return [...this.#links].flatMap(([peer, link]) => (link.holdsAll(handle) ? [peer] : []))
   }
 
-  /** A connected relay, for what is not about workspaces. */
-  link(peer: PeerId): RelayLink | undefined {
-    return this.#links.get(peer)
+  /** Whether a relay is asked over HTTP for now. */
+  isResting(peer: PeerId): boolean {
+    return this.#links.get(peer)?.resting === true
   }
 
   /** Workspaces came, went, or changed. */
