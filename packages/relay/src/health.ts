@@ -1,6 +1,6 @@
 import { open, rm, stat, statfs } from 'node:fs/promises'
-import { join } from 'node:path'
 import { type Clock, isPeerfoldError, PeerfoldError } from '@peerfold/core'
+import { reserveOf } from './home.js'
 import type { RelayLimits } from './limits/defaults.js'
 import type { RelayLog } from './types.js'
 
@@ -171,7 +171,7 @@ export class Health {
   }
 
   get #path(): string {
-    return join(this.#init.directory, 'reserve')
+    return reserveOf(this.#init.directory)
   }
 }
 
