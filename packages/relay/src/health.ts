@@ -72,6 +72,8 @@ export class Health {
   /** The disk refused. Returns what to tell others. */
   failed(cause: unknown): PeerfoldError {
     if (isPeerfoldError(cause, 'STORE_FULL')) return this.full()
+    // A store that was closed says nothing of the disk.
+    if (isPeerfoldError(cause, 'CLOSED')) return cause
     const known = isPeerfoldError(cause) ? cause : undefined
     const failure = new PeerfoldError(
       known?.code ?? 'IO_FAILED',
