@@ -42,5 +42,6 @@ export function assembleParts(known: Known, { home, opened, peer, open }: Stores
     pushRate: new Buckets(clock, limits.peerBytes, limits.addressBytes),
     pushBytes: new Budget(limits.pushBytes),
     answerBytes: new Budget(limits.answerBytes),
+    offeredBlocks: new Budget(limits.offeredBlocks),
   }
 }

@@ -2,7 +2,8 @@
 import { setFlagsFromString } from 'node:v8'
 import { runCli } from './cli/run-cli.js'
 
-// A relay runs for months: collecting a little more often costs little time and saves memory (docs/decisions/0074).
+// A relay runs for months: collecting a little more often saves a fifth of its memory (179 instead of 228 MiB with 200 devices after 1,000 long polls;
+// docs/decisions/0074).
 setFlagsFromString('--heap-growing-percent=30')
 setFlagsFromString('--semi-space-growth-factor=1')
 

@@ -1,6 +1,6 @@
 import { open, rm, stat, statfs } from 'node:fs/promises'
-import { join } from 'node:path'
 import { type Clock, isPeerfoldError, PeerfoldError } from '@peerfold/core'
+import { reserveOf } from './home.js'
 import type { RelayLimits } from './limits/defaults.js'
 import type { RelayLog } from './types.js'
 
@@ -72,6 +72,8 @@ export class Health {
   /** The disk refused. Returns what to tell others. */
   failed(cause: unknown): PeerfoldError {
     if (isPeerfoldError(cause, 'STORE_FULL')) return this.full()
+    // A store that was closed says nothing of the disk.
+    if (isPeerfoldError(cause, 'CLOSED')) return cause
     const known = isPeerfoldError(cause) ? cause : undefined
     const failure = new PeerfoldError(
       known?.code ?? 'IO_FAILED',
@@ -171,7 +173,7 @@ export class Health {
   }
 
   get #path(): string {
-    return join(this.#init.directory, 'reserve')
+    return reserveOf(this.#init.directory)
   }
 }
 

@@ -1,7 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import { chmod, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type BlockStore, type Crypto, type KeyValue, type LogStore, PeerfoldError } from '@peerfold/core'
+import {
+  type BlockStore,
+  type Crypto,
+  isPeerfoldError,
+  type KeyValue,
+  type LogStore,
+  PeerfoldError,
+} from '@peerfold/core'
 import { openFileBlockStore, openFileLogStore, openKeyValue } from '@peerfold/node/platform'
 import type { RelayLog } from './types.js'
 
@@ -24,6 +31,11 @@ export interface RelayHome {
 
 const KEY_BYTES = 32
 
+/** Given up when the disk is full, so that opening, deleting and closing work. */
+export function reserveOf(directory: string): string {
+  return join(directory, 'reserve')
+}
+
 /**
  * @throws {PeerfoldError} `HOME_LOCKED` when another process has it open; `HOME_INVALID` when it is no directory, cannot be written, or
  * its key is damaged
@@ -34,6 +46,25 @@ export async function openRelayHome(
   told: RelayLog,
 ): Promise<RelayHome> {
   await prepareDirectory(directory)
+  return withReserve(directory, () => openStores(directory, crypto, told))
+}
+
+/** Does it again without the reserve when there is no room for it. */
+export async function withReserve<T>(directory: string, task: () => Promise<T>): Promise<T> {
+  try {
+    return await task()
+  } catch (error) {
+    if (!isPeerfoldError(error, 'STORE_FULL')) throw error
+    await rm(reserveOf(directory), { force: true })
+    return task()
+  }
+}
+
+async function openStores(
+  directory: string,
+  crypto: Pick<Crypto, 'hash'>,
+  told: RelayLog,
+): Promise<RelayHome> {
   const onDamage = (error: PeerfoldError) =>
     told.warn({ ...error.details }, 'the index is damaged, and built anew')
   const path = join(directory, 'index')

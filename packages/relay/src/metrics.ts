@@ -5,9 +5,7 @@ import type { RelayCounters, RelayService } from './service.js'
 export interface RelayMetrics {
   readonly registry: Registry
   /** Tells the numbers of a relay from now on. */
-  watch(service: Pick<RelayService, 'counters' | 'gauges' | 'status' | 'state'>): void
-  /** A push was acknowledged, so many seconds after it came. */
-  acknowledged(seconds: number): void
+  watch(service: Pick<RelayService, 'counters' | 'gauges' | 'status' | 'state' | 'onStored'>): void
   /** An HTTP request was answered. */
   answered(route: string, status: number, seconds: number): void
   /** Long polls and sockets are asked when someone looks. */
@@ -52,8 +50,8 @@ export function createMetrics(): RelayMetrics {
     watch: (service) => {
       watchCounters(registry, () => service.counters())
       watchGauges(registry, service)
+      service.onStored((time) => ack.observe(time))
     },
-    acknowledged: (time) => ack.observe(time),
     answered: (route, status, time) => {
       requests.inc({ route, status })
       seconds.observe({ route }, time)

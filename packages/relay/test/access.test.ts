@@ -122,6 +122,21 @@ describe('access (§10.4)', () => {
     expect((await device.open(workspace)).role).toBe('push')
   })
 
+  it('who repeats an old registration changes nothing for those who hold the current keys', async () => {
+    const at = await fixture.start()
+    const workspace = new TestWorkspace()
+    const [owner, removed] = [await fixture.device(at), await fixture.device(at)]
+    await owner.register(workspace)
+    const old = Object.assign(new TestWorkspace(), { handle: workspace.handle, epochs: [workspace.current] })
+    workspace.rotate()
+    await owner.register(workspace)
+    await owner.open(workspace)
+    await removed.register(old)
+    expect((await owner.push(workspace.handle, [await workspace.feed().next()])).next).toBe(2)
+    expect((await removed.open(old)).role).toBe('rotation')
+    expect((await removed.readAll(workspace.handle)).length).toBe(0)
+  })
+
   it('who holds older keys reads up to the rotation, gets no blocks, and pushes nothing', async () => {
     const at = await fixture.start()
     const workspace = new TestWorkspace()

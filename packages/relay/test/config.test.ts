@@ -141,6 +141,11 @@ describe('what is refused, naming setting, source and what it takes', () => {
     await expect(loadConfig({ file: await file('listen: &a [x]\nannounce: [*a, *a]\n') })).rejects.toThrow()
   })
 
+  test('a disk that is full for commits before it is for blocks', async () => {
+    const flags = { 'disk.refuseBlocksAt': 90, 'disk.refuseCommitsAt': 80 }
+    expect(await refusal({ flags })).toMatch(/refuseBlocksAt is above/)
+  })
+
   test('half of a TLS pair', async () => {
     expect(await refusal({ flags: { 'http.tlsCert': 'a.pem' } })).toMatch(/set together/)
   })

@@ -54,6 +54,7 @@ export class TestDevice {
     this.seed = seed
     this.network = network
     this.exchange = createExchange({ network, clock: systemClock })
+    network.on('disconnect', () => this.#wake())
   }
 
   static async create(seed: Uint8Array<ArrayBuffer> = new Uint8Array(randomBytes(32))): Promise<TestDevice> {

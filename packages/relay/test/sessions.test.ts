@@ -64,6 +64,21 @@ describe('a session (§10.1)', () => {
   })
 })
 
+describe('the network of a relay', () => {
+  it('serves the protocols of a relay, and no other', async () => {
+    const at = await fixture.start()
+    const { device } = await workspaceAt(at)
+    const open = async (protocol: string) => {
+      const stream = await device.network.open(at.relay.peer, protocol)
+      stream.abort(new Error('that was all'))
+    }
+    await open('/libp2p/circuit/relay/0.2.0/hop')
+    await open('/peerfold/kad/1')
+    await open('/peerfold/blocks/1')
+    await expect(open('/peerfold/sync/1')).rejects.toMatchObject({ code: 'PROTOCOL_UNSUPPORTED' })
+  })
+})
+
 describe('breaches (§10.2)', () => {
   const n = 7
   const handle = 'ab'.repeat(32)

@@ -21,7 +21,7 @@ export interface StatusAnswer extends RelayStatus {
 }
 
 export interface LimitsAnswer {
-  limits: Pick<RelayConfig, 'limits' | 'rates' | 'circuits' | 'http'>
+  limits: Pick<RelayConfig, 'limits' | 'rates' | 'circuits' | 'disk' | 'http'>
   /** Why → how often, since the relay started. */
   refused: Record<string, number>
 }
@@ -71,8 +71,8 @@ export async function statusOf(
   }
 }
 
-export function limitsOf({ limits, rates, circuits, http }: RelayConfig): LimitsAnswer['limits'] {
-  return { limits, rates, circuits, http }
+export function limitsOf({ limits, rates, circuits, disk, http }: RelayConfig): LimitsAnswer['limits'] {
+  return { limits, rates, circuits, disk, http }
 }
 
 async function refusedBy({ service, metrics }: OperationsInit): Promise<Record<string, number>> {

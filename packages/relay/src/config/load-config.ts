@@ -147,9 +147,13 @@ function shown(value: unknown): string {
 
 /** What no single setting can say. */
 function settle(config: RelayConfig): RelayConfig {
-  const { http } = config
+  const { http, disk } = config
   if ((http.tlsCert === undefined) !== (http.tlsKey === undefined))
     throw new PeerfoldError('INVALID_ARGUMENT', 'http.tlsCert and http.tlsKey are set together or not at all')
+  if (disk.refuseBlocksAt > disk.refuseCommitsAt)
+    throw new PeerfoldError('INVALID_ARGUMENT', 'disk.refuseBlocksAt is above disk.refuseCommitsAt', {
+      hint: 'Blocks are given up before commits are.',
+    })
   checkExposure(config)
   return { ...config, data: resolve(config.data) }
 }

@@ -62,6 +62,13 @@ export const configSchema = v.strictObject({
     bytes: v.optional(size(KIB), RELAY.circuits.bytes),
     lasts: v.optional(duration(1_000), RELAY.circuits.ms),
   }),
+  /** How full the disk may be, percent. Watched now and then: other programs fill it, too. */
+  disk: section({
+    /** No more blocks: room must stay for commits, which are small and matter more. */
+    refuseBlocksAt: v.optional(count(1, 100), RELAY.refuseBlocksAt),
+    /** No more commits either. Reading goes on, and stopping needs room. */
+    refuseCommitsAt: v.optional(count(1, 100), RELAY.refuseCommitsAt),
+  }),
   http: section({
     /** HOST:PORT, or `off`. On anything but loopback with TLS only. */
     listen: v.optional(hostPort, '127.0.0.1:8460'),

@@ -4,7 +4,7 @@ import type { RelayConfig } from './schema.js'
 type Bucket = RelayLimits['peerRequests']
 
 /** The relay's limits as the operator set them. */
-export function toLimits({ limits, rates, circuits }: RelayConfig): RelayLimits {
+export function toLimits({ limits, rates, circuits, disk }: RelayConfig): RelayLimits {
   const usual = DEFAULT_RELAY_LIMITS
   return {
     ...usual,
@@ -18,6 +18,8 @@ export function toLimits({ limits, rates, circuits }: RelayConfig): RelayLimits 
     answerBytes: limits.answerBytes,
     leaseMs: limits.lease,
     collectMs: limits.collectEvery,
+    refuseBlocksAt: disk.refuseBlocksAt,
+    refuseCommitsAt: disk.refuseCommitsAt,
     peerRequests: bucket(usual.peerRequests, rates.requestsPerPeer),
     addressRequests: bucket(usual.addressRequests, rates.requestsPerAddress),
     peerBytes: bucket(usual.peerBytes, rates.bytesPerPeer),

@@ -9,6 +9,7 @@ import {
 } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
+import { createSecureContext } from 'node:tls'
 import { PeerfoldError } from '@peerfold/core'
 import type { RelayConfig } from '../config/schema.js'
 import { parseHostPort } from '../config/values.js'
@@ -102,9 +103,10 @@ export async function readTls({
 }: HttpConfig): Promise<{ cert: Buffer; key: Buffer }> {
   try {
     const [cert, key] = await Promise.all([readFile(tlsCert), readFile(tlsKey)])
+    createSecureContext({ cert, key })
     return { cert, key }
   } catch (cause) {
-    throw new PeerfoldError('INVALID_ARGUMENT', `cannot read the certificate: ${(cause as Error).message}`, {
+    throw new PeerfoldError('INVALID_ARGUMENT', `cannot use the certificate: ${(cause as Error).message}`, {
       cause,
       hint: 'http.tlsCert and http.tlsKey name PEM files that the relay may read.',
     })

@@ -24,6 +24,8 @@ export interface RelayLimits {
   addressBytes: { burst: number; rate: number }
   /** Of commits that are checked or wait to be written, for all devices together. @default 64 MiB */
   pushBytes: number
+  /** Blocks in offers that are being fetched, for all devices together. @default 262_144 */
+  offeredBlocks: number
   /** Of answers that devices have not taken yet, for all together. @default 128 MiB */
   answerBytes: number
   /** Of all recovery bundles. @default 4 GiB */
@@ -60,6 +62,7 @@ export const DEFAULT_RELAY_LIMITS: RelayLimits = {
   peerBytes: { burst: 64 * MIB, rate: 16 * MIB },
   addressBytes: { burst: 256 * MIB, rate: 64 * MIB },
   pushBytes: 64 * MIB,
+  offeredBlocks: 262_144,
   answerBytes: 128 * MIB,
   bundleBytes: 4 * GIB,
   refuseBlocksAt: 92,

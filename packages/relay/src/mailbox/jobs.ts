@@ -58,19 +58,20 @@ export function pushCommits(init: JobsInit, push: Push): Promise<Standing> {
 /**
  * Begins a mailbox, or appends to its chain of epochs (PROTOCOL.md §10.4). The signature was checked.
  *
+ * @returns whether it is new: repeating one changes nothing
  * @throws {PeerfoldError} `ALREADY_EXISTS`, `VERSION_MISMATCH` when `previous` is not the current epoch, `WORKSPACE_NOT_FOUND`, `QUOTA_EXCEEDED`
  */
 export function registerEpoch(
   init: JobsInit,
   registration: Registration,
   signature: Uint8Array,
-): Promise<void> {
+): Promise<boolean> {
   const { handle, epoch, previous } = registration
   return init.writer.submit(EPOCH_COST, async (draft) => {
     init.health.checkWritable()
     const known = await draft.stage.get(keys.epoch(handle, epoch))
     if (known !== undefined) {
-      if (isRepeated(registration, { handle, epoch, ...epochRow.decode(known) })) return
+      if (isRepeated(registration, { handle, epoch, ...epochRow.decode(known) })) return false
       throw new PeerfoldError('ALREADY_EXISTS', 'the epoch was registered with other keys')
     }
     const mailbox = await readMailbox(draft.stage, handle)
@@ -78,6 +79,7 @@ export function registerEpoch(
     else checkSuccessor(mailbox, previous, init.limits)
     if (mailbox === undefined) await draft.append({ type: 'mailbox', handle, incarnation: newIncarnation() })
     await draft.append({ type: 'epoch', registration, signature })
+    return true
   })
 }
 

@@ -1,6 +1,6 @@
 import { type Crypto, isPeerfoldError, type KeyValue, type WorkspaceHandle } from '@peerfold/core'
 import type { Health } from '../health.js'
-import type { RelayHome } from '../home.js'
+import { type RelayHome, withReserve } from '../home.js'
 import type { RelayCounters } from '../service.js'
 import type { RelayLog } from '../types.js'
 import { Mailboxes } from './mailboxes.js'
@@ -53,7 +53,7 @@ async function open(init: OpenMailboxesInit, db: KeyValue): Promise<OpenedMailbo
     told,
     onDamage: () => counters.damagedRecords++,
   }
-  await catchUp(replay, restored)
+  await withReserve(home.directory, () => catchUp(replay, restored))
   const writer = new Writer({ log: home.log, rows, health, counters, onChange })
   const mailboxes = new Mailboxes({ log: home.log, rows, onDamage: repair })
   const repairAtWork = async () => {

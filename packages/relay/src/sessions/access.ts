@@ -7,6 +7,7 @@ import {
   type RelayAnswer,
   type RelayRequestOf,
   START_CHAIN,
+  STEP_MS,
 } from '@peerfold/core/relay'
 import { notFound, registerEpoch } from '../mailbox/jobs.js'
 import type { EpochRow, MailboxRow } from '../mailbox/rows.js'
@@ -15,11 +16,12 @@ import { state } from './statement.js'
 
 /** What a signature is checked against where there is nothing: a stranger cannot tell by the time that it takes. */
 const NOBODY = new Uint8Array(32).fill(0x42)
+const BYTES_OF_A_HEAD = 100
 
 /** Opens a mailbox for who holds a key of it (PROTOCOL.md §10.4). Whatever is wrong, the answer is the same, whether the mailbox exists or not. */
-export async function answerOpen(context: Context, request: RelayRequestOf<'open'>): Promise<RelayAnswer> {
+export async function answerOpen(context: Context, request: RelayRequestOf<'open'>): Promise<void> {
   const { parts } = context
-  const { handle, epoch, n } = request
+  const { handle, epoch } = request
   checkTime(parts, request.time)
   const [mailbox, row] = await Promise.all([
     parts.mailboxes.get(handle),
@@ -29,9 +31,21 @@ export async function answerOpen(context: Context, request: RelayRequestOf<'open
   const genuine = await checkAccess(parts.crypto, key ?? NOBODY, context.channel, request, request.signature)
   if (mailbox === undefined || row === undefined || !genuine) throw notFound()
   const role = await admit(context, request, mailbox)
-  return role === 'rotation'
-    ? describeRotation(parts, request, row, mailbox)
-    : { type: 'opened', n, ...(await describe(parts, request, role)) }
+  if (role === 'rotation') context.post(await describeRotation(parts, request, row, mailbox))
+  else await deliverOpened(context, request, role)
+}
+
+/** Of many feeds that is a large answer: it waits for its turn, and for memory. */
+async function deliverOpened(context: Context, request: RelayRequestOf<'open'>, role: Role): Promise<void> {
+  const { parts, signal } = context
+  const described = await describe(parts, request, role)
+  const bytes = described.heads.length * BYTES_OF_A_HEAD
+  await parts.answerBytes.take(parts.clock, STEP_MS, bytes, { signal })
+  try {
+    await context.deliver({ type: 'opened', n: request.n, ...described })
+  } finally {
+    parts.answerBytes.give(bytes)
+  }
 }
 
 /** The keys may change while this goes on: what counts is what they are after the session is known to have it open. */
@@ -87,8 +101,8 @@ export async function answerRegister(
   const { type: _, n, signature, ...registration } = request
   parts.health.checkWritable()
   await checkSigned(context, registration, signature)
-  await registerEpoch(parts, registration, signature)
-  context.epochChanged(registration.handle, registration.epoch)
+  const fresh = await registerEpoch(parts, registration, signature)
+  if (fresh) context.epochChanged(registration.handle, registration.epoch)
   return { type: 'registered', n }
 }
 

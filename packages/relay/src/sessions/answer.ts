@@ -34,7 +34,8 @@ export async function answer(context: Context, request: RelayRequest): Promise<v
 async function answerTo(context: Context, request: RelayRequest): Promise<RelayAnswer | undefined> {
   switch (request.type) {
     case 'open':
-      return answerOpen(context, request)
+      await answerOpen(context, request)
+      return undefined
     case 'register':
       return answerRegister(context, request)
     case 'offer':

@@ -37,6 +37,7 @@ export interface Parts {
   pushRate: Buckets
   pushBytes: Budget
   answerBytes: Budget
+  offeredBlocks: Budget
   /** Base URLs of the HTTP side. */
   urls: () => string[]
   /** A push is about to be acknowledged, so long after it came. */

@@ -1,8 +1,9 @@
-import { PeerfoldError } from '@peerfold/core'
+import { type EpochId, PeerfoldError } from '@peerfold/core'
 import { type RelayAnswer, type RelayRequestOf, toHex } from '@peerfold/core/relay'
 import { type LeaseRequest, leaseBlocks } from '../blocks/leases.js'
 import { cidOf } from '../blocks/shared-blocks.js'
 import type { Standing } from '../mailbox/jobs.js'
+import { busy } from '../mailbox/writer.js'
 import { requireOpen } from './access.js'
 import type { Context } from './context.js'
 import { state } from './statement.js'
@@ -11,16 +12,33 @@ import { state } from './statement.js'
 const STALL_MS = 30_000
 /** Blocks that were here may go while others come, but not again and again. */
 const MAX_ROUNDS = 3
+const BUSY_MS = 2_000
 
 /**
  * Says at once which blocks are lacking in that workspace, fetches them from the device, and answers when all are durable and leased
  * (PROTOCOL.md §10.6).
  */
 export async function answerOffer(context: Context, request: RelayRequestOf<'offer'>): Promise<RelayAnswer> {
+  const { offeredBlocks } = context.parts
+  const { epoch } = requireOpen(context, request.handle, ['push'])
+  context.parts.health.checkRoomForBlocks()
+  const count = request.digests.length
+  if (!offeredBlocks.tryTake(count))
+    throw busy(BUSY_MS, 'more blocks are offered than this relay fetches at a time')
+  try {
+    return await take(context, request, epoch)
+  } finally {
+    offeredBlocks.give(count)
+  }
+}
+
+async function take(
+  context: Context,
+  request: RelayRequestOf<'offer'>,
+  epoch: EpochId,
+): Promise<RelayAnswer> {
   const { parts } = context
   const { handle, n } = request
-  const { epoch } = requireOpen(context, handle, ['push'])
-  parts.health.checkRoomForBlocks()
   const digests = request.digests.map(toHex)
   const here = await parts.blocks.has(handle, digests.map(cidOf))
   context.post({ type: 'lacking', n, bitmap: bitmapOf(here) })
