@@ -254,9 +254,8 @@ class ApplyRun {
   async #stepAside(item: ItemId, directory: string): Promise<void> {
     const { folder } = this
     const from = folder.synced.path(item)!
-    const siblings = diskAt(folder, directory)?.listing?.children
     let name = baseName(from)
-    for (let n = 2; siblings?.has(name); n++)
+    for (let n = 2; occupantAt(folder, joinPath(directory, name)) !== undefined; n++)
       name = withSuffix(baseName(from), ` (${n})`, folder.traits.names.maxBytes)
     const old = folder.synced.get(item)!
     const place = { parent: folder.synced.at(directory)!, name: old.name }
