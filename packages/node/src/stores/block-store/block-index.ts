@@ -1,7 +1,7 @@
 import type { KeyValue, KeyValueOperation } from '@peerfold/core'
 import crc32c from 'crc-32/crc32c.js'
 
-/** Where a small block lies. */
+/** Where a block lies. */
 export interface Place {
   segment: number
   offset: number
@@ -33,7 +33,7 @@ const SUMMARY_BYTES = 28
  * The index of the segments: a cache that answers quickly and is never believed blindly. Rows carry a checksum, and each segment's rows are
  * counted and summed at opening, because key-value stores have been seen to lose synced rows without a word.
  */
-export class SmallIndex {
+export class BlockIndex {
   readonly #db: KeyValue
   readonly summaries = new Map<number, SegmentSummary>()
 
