@@ -45,6 +45,11 @@ export interface SealChunksOptions extends AbortOptions {
    * @default false
    */
   giveUp?: boolean
+  /**
+   * With `giveUp`: the chunks lie in one buffer instead, each with room for its tag (16 bytes) behind it, and a backend may seal them where they
+   * lie: then the results' `bytes` lie in that buffer. @default false
+   */
+  inPlace?: boolean
 }
 
 export interface OpenChunksOptions extends AbortOptions {
