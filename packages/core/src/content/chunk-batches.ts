@@ -1,4 +1,5 @@
 import type { AbortOptions } from '../ports/abort.js'
+import { buffers } from './buffer-pool.js'
 import { pieces } from './byte-source.js'
 import { CutFinder } from './chunker.js'
 import type { GearTable } from './gear.js'
@@ -9,7 +10,6 @@ import type { ByteSource } from './types.js'
 const BATCH_BYTES = 1024 * 1024
 /** A batch ends with the chunk that fills it; each chunk has room for its tag behind it. */
 const SLAB_BYTES = BATCH_BYTES + CHUNK_MAX + ((BATCH_BYTES + CHUNK_MAX) / CHUNK_MIN) * TAG_BYTES
-const MOST_SPARE = 4
 
 /** Chunks in a row. They lie in one buffer, each with room for its tag behind it. */
 export interface ChunkBatch {
@@ -17,10 +17,7 @@ export interface ChunkBatch {
   bytes: number
 }
 
-/**
- * Cuts a content into batches, each of about 1 MiB and at most 2. Buffers that are given back with `reuse` are filled again: making new ones
- * would cost more time, for the system's fresh pages and for the garbage collector, than filling them.
- */
+/** Cuts a content into batches, each of about 1 MiB and at most 2. Whoever is done with one gives its buffer back to `buffers`. */
 export async function* chunkBatches(
   source: ByteSource,
   gear: GearTable,
@@ -36,15 +33,6 @@ export async function* chunkBatches(
   cutter.finish()
   if (cutter.bytes > 0) yield cutter.take()
 }
-
-/** Takes a batch's buffer back, be it under what has been sealed in it. */
-export function reuse(chunks: readonly Uint8Array[]): void {
-  const buffer = chunks[0]?.buffer
-  const whole = buffer instanceof ArrayBuffer && buffer.byteLength === SLAB_BYTES && !spare.includes(buffer)
-  if (whole && spare.length < MOST_SPARE) spare.push(buffer)
-}
-
-const spare: ArrayBuffer[] = []
 
 class Cutter {
   readonly #cuts: CutFinder
@@ -66,7 +54,7 @@ class Cutter {
   push(piece: Uint8Array, start: number): number {
     const cut = this.#cuts.next(piece, start)
     const end = cut < 0 ? piece.length : cut
-    this.#slab ??= takeSlab()
+    this.#slab ??= buffers.take(SLAB_BYTES)
     this.#slab.set(piece.subarray(start, end), this.#end)
     this.#end += end - start
     if (cut >= 0) this.#endChunk()
@@ -94,8 +82,4 @@ class Cutter {
     this.#end += TAG_BYTES
     this.#start = this.#end
   }
-}
-
-function takeSlab(): Uint8Array {
-  return new Uint8Array(spare.pop() ?? new ArrayBuffer(SLAB_BYTES))
 }

@@ -4,8 +4,9 @@ import type { AbortOptions } from '../ports/abort.js'
 import type { Block } from '../ports/block-store.js'
 import type { Crypto, SealedChunk } from '../ports/crypto.js'
 import { blockCid } from './block-cid.js'
+import { buffers } from './buffer-pool.js'
 import { pieces } from './byte-source.js'
-import { type ChunkBatch, chunkBatches, reuse } from './chunk-batches.js'
+import { type ChunkBatch, chunkBatches } from './chunk-batches.js'
 import type { ChunkIndex } from './chunk-index.js'
 import { createGearTable } from './gear.js'
 import { type Entry, encodeRoot, PlainHash } from './manifest.js'
@@ -80,7 +81,7 @@ export async function identifyContent(
     BATCHES_AT_ONCE,
     async ({ chunks }, signal) => {
       const hashes = await crypto.hash(chunks, { signal })
-      reuse(chunks)
+      giveBack(chunks)
       return chunks.map((chunk, i) => ({ hash: hashes[i] as Uint8Array, length: chunk.length }))
     },
     signal,
@@ -193,7 +194,7 @@ class ContentWriter {
     const asked = chunks.map(({ length }, i) => ({ hash: hashes[i] as Uint8Array, length }))
     const found = await this.#ask(known, asked, signal)
     const unknown = chunks.filter((_, i) => found[i] === undefined)
-    if (unknown.length === 0) reuse(chunks)
+    if (unknown.length === 0) giveBack(chunks)
     const sealed = (await this.#seal(unknown, signal, true)).values()
     const all = found.map((entry) => entry ?? (sealed.next().value as SealedEntry))
     return this.#putUnknown(all, found, signal)
@@ -237,7 +238,7 @@ class ContentWriter {
 
   async #put(sealed: readonly SealedEntry[], signal: AbortSignal | undefined): Promise<Entry[]> {
     if (sealed.length > 0) await this.#options.sink.put(sealed.map(toBlock), { signal, named: true })
-    reuse(sealed.map(({ bytes }) => bytes))
+    giveBack(sealed.map(({ bytes }) => bytes))
     return sealed.map(({ bytes: _, ...entry }) => entry)
   }
 
@@ -246,6 +247,11 @@ class ContentWriter {
     const [entry] = await this.#put(await this.#seal([plaintext], signal), signal)
     return { ...(entry as Entry), length }
   }
+}
+
+/** Chunks of one batch lie in one buffer, sealed ones may. */
+function giveBack(all: readonly Uint8Array[]): void {
+  for (const bytes of all) buffers.give(bytes)
 }
 
 function toBlock({ digest, bytes }: SealedChunk): Block {

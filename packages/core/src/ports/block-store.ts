@@ -13,6 +13,8 @@ export interface GetOptions extends AbortOptions {
    * when they are not: a store may then leave the hash out. @default false
    */
   unchecked?: boolean
+  /** Memory of the caller's that the bytes may be put into, if they have just this length: a store may use it instead of new one. */
+  into?: Uint8Array
 }
 
 export interface PutOptions extends AbortOptions {

@@ -53,7 +53,10 @@ export interface SealChunksOptions extends AbortOptions {
 }
 
 export interface OpenChunksOptions extends AbortOptions {
-  /** The caller never touches the jobs' `bytes` again: a backend may move them to another thread instead of copying. @default false */
+  /**
+   * The caller never touches the jobs' `bytes` again, and each owns its buffer: a backend may move them to another thread instead of copying,
+   * and open them where they lie. @default false
+   */
   giveUp?: boolean
 }
 

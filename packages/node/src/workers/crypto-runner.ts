@@ -25,13 +25,15 @@ export type CryptoOutcome = { results: unknown[] } | { failed: number; reason: s
  * OpenSSL, synchronously: runs on the main thread for small batches and in worker threads for the rest.
  *
  * Workers get this function **as its source text**, so that they need no file of their own and run alike from sources, from a build and
- * from a bundle. It must therefore refer to nothing but its parameter and to globals.
+ * from a bundle. It must therefore refer to nothing but its parameters and to globals.
  */
 export function createCryptoRunner(
   crypto: Pick<
     typeof import('node:crypto'),
     'createCipheriv' | 'createDecipheriv' | 'createHash' | 'createPublicKey' | 'hkdfSync' | 'verify'
   >,
+  /** Whether inputs are this thread's alone, so that they may be written over. */
+  owns: boolean,
 ): (task: CryptoTask) => CryptoOutcome {
   const NONCE = new Uint8Array(12)
   /** What a cipher gives in one piece: small enough for memory that is at hand, where larger pieces would be the system's fresh pages. */
@@ -79,7 +81,9 @@ export function createCryptoRunner(
     const decipher = crypto.createDecipheriv('aes-256-gcm', key, NONCE, { authTagLength: 16 })
     if (aad !== undefined && aad.length > 0) decipher.setAAD(aad)
     decipher.setAuthTag(ciphertext.subarray(end))
-    const plaintext = own(decipher.update(ciphertext.subarray(0, end)))
+    const plaintext = owns ? ciphertext.subarray(0, end) : new Uint8Array(end)
+    for (let at = 0; at < end; at += STEP)
+      plaintext.set(decipher.update(ciphertext.subarray(at, Math.min(at + STEP, end))), at)
     try {
       decipher.final()
     } catch {

@@ -58,7 +58,7 @@ export function createNodeCrypto(init: NodeCryptoInit = {}): Crypto {
   )
 }
 
-const runNow = createCryptoRunner(openssl)
+const runNow = createCryptoRunner(openssl, false)
 
 class NodeCrypto implements Crypto {
   readonly #pool: WorkerPool
@@ -148,7 +148,8 @@ class NodeCrypto implements Crypto {
         kind: 'openChunks',
         items: items.map(({ key, bytes, hash }) => {
           checkLength(key, 32, 'key')
-          const moved = options?.giveUp ? copier.move(bytes) : copier.copy(bytes)
+          const worthMoving = options?.giveUp && bytes.length > MOVE_ABOVE
+          const moved = worthMoving ? copier.moveShared(bytes) : copier.copy(bytes)
           return { key: copier.copy(key), bytes: moved, hash: copier.copy(hash) }
         }),
       }),
@@ -220,7 +221,7 @@ interface Copier {
   copy(bytes: Uint8Array): Uint8Array
   /** For bytes that the caller gave up. */
   move(bytes: Uint8Array): Uint8Array
-  /** The same for bytes that share a buffer with others of their task. */
+  /** The same, with the whole buffer that they lie in, which nobody but their task needs. */
   moveShared(bytes: Uint8Array): Uint8Array
 }
 
@@ -243,7 +244,8 @@ function prepared<I>(items: readonly I[], toTask: (items: readonly I[], copier: 
     return bytes
   }
   const giveShared = (bytes: Uint8Array) => {
-    move.add(bytes.buffer as ArrayBuffer)
+    if (!(bytes.buffer instanceof ArrayBuffer)) return copy(bytes)
+    move.add(bytes.buffer)
     return bytes
   }
   const task = toTask(items, { copy, move: give, moveShared: giveShared })

@@ -43,6 +43,6 @@ function serve(port: MessagePort, run: ReturnType<typeof createCryptoRunner>): v
 
 /** JavaScript for `new Worker(…, { eval: true })`. */
 export const WORKER_SOURCE = `'use strict'
-const run = (${createCryptoRunner})(require('node:crypto'));
+const run = (${createCryptoRunner})(require('node:crypto'), true);
 (${serve})(require('node:worker_threads').parentPort, run)
 `

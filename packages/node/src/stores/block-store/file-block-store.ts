@@ -116,7 +116,7 @@ export class FileBlockStore implements BlockStore {
 
   get(cid: CID, options?: GetOptions): Promise<Uint8Array> {
     return this.#call(options, async () => {
-      const read = options?.unchecked === true ? this.#read(cid) : this.#readSound(cid, options)
+      const read = options?.unchecked === true ? this.#read(cid, options.into) : this.#readSound(cid, options)
       const bytes = await read.catch(() => 'damaged' as const)
       if (bytes === undefined) throw new PeerfoldError('BLOCK_NOT_FOUND', `${cid} is not here`)
       return bytes === 'damaged' ? this.#readAgain(cid, options) : bytes
@@ -183,8 +183,8 @@ export class FileBlockStore implements BlockStore {
   }
 
   /** What lies there. */
-  #read(cid: CID): Promise<Uint8Array | 'damaged' | undefined> {
-    return this.#indexed(() => this.#blocks.read(digestOf(cid)))
+  #read(cid: CID, into?: Uint8Array): Promise<Uint8Array | 'damaged' | undefined> {
+    return this.#indexed(() => this.#blocks.read(digestOf(cid), into))
   }
 
   /** While nothing changes: what looked damaged may have been moved just then by a compaction. If not, it is moved aside. */

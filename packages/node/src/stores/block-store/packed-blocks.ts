@@ -106,10 +106,10 @@ export class PackedBlocks {
    * Undefined when it is not here; `damaged` when it is not all there, or a small one's frame is damaged. The bytes of a large one are as they lie there:
    * they are the right ones if they have its name.
    */
-  async read(digest: string): Promise<Uint8Array | 'damaged' | undefined> {
+  async read(digest: string, into?: Uint8Array): Promise<Uint8Array | 'damaged' | undefined> {
     const [place] = await this.#places([digest])
     if (place === undefined) return undefined
-    if (place.length - BLOCK_AT >= SMALL_BELOW) return (await this.#largeBlock(place)) ?? 'damaged'
+    if (place.length - BLOCK_AT >= SMALL_BELOW) return (await this.#largeBlock(place, into)) ?? 'damaged'
     const frame = await this.#frame(place)
     const record = decodeRecord(frame, 0, place.segment, place.offset)
     return record?.kind === 'block' && hex(record.digest) === digest ? record.bytes.slice() : 'damaged'
@@ -328,8 +328,11 @@ export class PackedBlocks {
     return frame.subarray(0, await file.read(frame, offset))
   }
 
-  async #largeBlock({ segment, offset, length }: Place): Promise<Uint8Array | undefined> {
-    const block = new Uint8Array(length - BLOCK_AT)
+  async #largeBlock(
+    { segment, offset, length }: Place,
+    into: Uint8Array | undefined,
+  ): Promise<Uint8Array | undefined> {
+    const block = into?.length === length - BLOCK_AT ? into : new Uint8Array(length - BLOCK_AT)
     const count = await this.#segments.get(segment)?.file.read(block, offset + BLOCK_AT)
     return count === block.length ? block : undefined
   }
