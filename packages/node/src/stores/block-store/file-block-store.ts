@@ -102,6 +102,8 @@ export class FileBlockStore implements BlockStore {
   readonly #running = new Set<Promise<unknown>>()
   /** Changes of segments and index, one after the other. */
   #turn: Promise<unknown> = Promise.resolve()
+  /** Blocks whose turn to be written has not come yet. */
+  #waiting: { blocks: PackedBlock[]; written: Promise<void> } | undefined
   #flushing: Promise<void> = Promise.resolve()
   #nextFlush: Promise<void> | undefined
   /** Why nothing can be written any more. */
@@ -134,7 +136,7 @@ export class FileBlockStore implements BlockStore {
       if (options?.named !== true) await this.#checkHashes(blocks, options)
       const fresh = await this.#unknown(blocks)
       options?.signal?.throwIfAborted()
-      if (fresh.length > 0) await this.#inTurn(() => this.#blocks.write(fresh))
+      if (fresh.length > 0) await this.#write(fresh)
       await this.#relieve()
     })
   }
@@ -241,6 +243,20 @@ export class FileBlockStore implements BlockStore {
     const all = [...unique].map(([digest, bytes]) => ({ digest, bytes }))
     const held = await this.#indexed(() => this.#blocks.has([...unique.keys()]))
     return all.filter((_, i) => !held[i])
+  }
+
+  /** What comes from several callers until the turn comes is written together. */
+  #write(blocks: readonly PackedBlock[]): Promise<void> {
+    if (this.#waiting === undefined) {
+      const gathered: PackedBlock[] = []
+      const written = this.#inTurn(() => {
+        this.#waiting = undefined
+        return this.#blocks.write(gathered)
+      })
+      this.#waiting = { blocks: gathered, written }
+    }
+    this.#waiting.blocks.push(...blocks)
+    return this.#waiting.written
   }
 
   /** Flushes in good time; waits for it only when the disk falls behind. */
