@@ -2,7 +2,7 @@
 const STEP = 64 * 1024
 /** Smaller ones cost little. */
 const LEAST = 16 * 1024
-const MAX_SPARE_BYTES = 8 * 1024 * 1024
+const MAX_SPARE_BYTES = 4 * 1024 * 1024
 
 /**
  * Buffers that were used and can be used again. For bytes that pass through, making a new buffer costs more than filling it: the system's fresh

@@ -7,7 +7,7 @@ import { CHUNK_MAX, CHUNK_MIN, TAG_BYTES } from './sizes.js'
 import type { ByteSource } from './types.js'
 
 /** Chunks are hashed and sealed in batches of about so many bytes: worth a thread's while, small enough to hold several. */
-const BATCH_BYTES = 1024 * 1024
+const BATCH_BYTES = 512 * 1024
 /** A batch ends with the chunk that fills it; each chunk has room for its tag behind it. */
 const SLAB_BYTES = BATCH_BYTES + CHUNK_MAX + ((BATCH_BYTES + CHUNK_MAX) / CHUNK_MIN) * TAG_BYTES
 
@@ -17,7 +17,7 @@ export interface ChunkBatch {
   bytes: number
 }
 
-/** Cuts a content into batches, each of about 1 MiB and at most 2. Whoever is done with one gives its buffer back to `buffers`. */
+/** Cuts a content into batches, each of at least 512 KiB and at most 1.5 MiB. Whoever is done with one gives its buffer back to `buffers`. */
 export async function* chunkBatches(
   source: ByteSource,
   gear: GearTable,

@@ -33,7 +33,7 @@ export interface WriteContentOptions extends AbortOptions {
 const BATCHES_AT_ONCE = 3
 
 /**
- * Cuts, seals and stores a content, in bounded memory: four batches of at most 2 MiB whatever the size, each
+ * Cuts, seals and stores a content, in bounded memory: four batches of at most 1.5 MiB whatever the size, each
  * sealed where it lies if the backend can. Blocks are durable once the sink is flushed.
  *
  * Equal content under equal keys gives the same root, unless `known` holds some of its chunks sealed under an earlier epoch's secret.

@@ -21,7 +21,7 @@ describe('a pool of buffers', () => {
     expect(pool.take(100_000).buffer).not.toBe(large.buffer)
   })
 
-  test('keeps no more than 8 MiB, nothing small, and nothing that was moved away', () => {
+  test('keeps no more than 4 MiB, nothing small, and nothing that was moved away', () => {
     const pool = new BufferPool()
     const small = pool.take(100)
     const taken = Array.from({ length: 20 }, () => pool.take(1 << 20))
@@ -30,7 +30,7 @@ describe('a pool of buffers', () => {
     for (const bytes of [small, moved, ...taken]) pool.give(bytes)
     const before = new Set(taken.map((bytes) => bytes.buffer))
     const again = Array.from({ length: 20 }, () => pool.take(1 << 20))
-    expect(again.filter((bytes) => before.has(bytes.buffer))).toHaveLength(8)
+    expect(again.filter((bytes) => before.has(bytes.buffer))).toHaveLength(4)
     expect(pool.take(100).buffer).not.toBe(small.buffer)
   })
 })

@@ -29,7 +29,7 @@ const ROW = 'b'
 const SUMMARY = 's'
 const ROW_BYTES = 16
 const SUMMARY_BYTES = 28
-const MOST_RECENT = 8192
+const MOST_RECENT = 4096
 
 /**
  * The index of the segments: a cache that answers quickly and is never believed blindly. Rows carry a checksum, and each segment's rows are

@@ -38,7 +38,7 @@ export interface PackedBlock {
 /** Rows entered into the index in one batch while segments are scanned. */
 const SCAN_BATCH = 1000
 /** Bytes written in one call, and at most one frame more. */
-const WRITE_BYTES = 1024 * 1024
+const WRITE_BYTES = 512 * 1024
 
 /** What a flush makes durable: all that was there when it began. */
 export interface Unflushed {
