@@ -97,6 +97,7 @@ async function applyBatch(
   outcome: ContentOutcome,
 ): Promise<void> {
   const prepared: Prepared[] = []
+  const placed = new Set<Prepared>()
   const directories = new Set<string>()
   try {
     const begin = (action: ContentAction) =>
@@ -121,20 +122,25 @@ async function applyBatch(
     await forEachParallel(prepared, WRITERS, (file) =>
       attempt(folder, file.action, outcome, async () => {
         await place(folder, paths, file, verified)
+        placed.add(file)
         directories.add(parentPath(file.path))
         outcome.applied++
       }),
     )
     for (const directory of directories) await folder.files.syncDirectory(absolute(folder, directory))
   } finally {
-    await cleanUp(folder, prepared)
+    await cleanUp(folder, prepared, placed)
   }
 }
 
 /** Whatever was not placed is thrown away. After a crash of this process, recovery does the same. */
-async function cleanUp(folder: FolderContext, prepared: readonly Prepared[]): Promise<void> {
+async function cleanUp(
+  folder: FolderContext,
+  prepared: readonly Prepared[],
+  placed: ReadonlySet<Prepared>,
+): Promise<void> {
   for (const file of prepared) {
-    await discard(folder, file.tmp)
+    if (!placed.has(file)) await discard(folder, file.tmp)
     folder.journal.endIntent(file.intent.id)
   }
   await folder.journal.flush(folder.synced)
