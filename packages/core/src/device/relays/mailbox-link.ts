@@ -105,7 +105,7 @@ export class MailboxLink {
   async #enter(options: AbortOptions): Promise<void> {
     const opened = await enterMailbox(this.#init, options)
     this.#opened = opened
-    this.#remember(opened.statement)
+    this.#remember(opened.statement, opened.role)
     this.#end = opened.statement.next
     this.#heads.clear()
     for (const { feed, seq, id } of opened.heads) this.#heads.set(feed, { seq, id })
@@ -118,7 +118,7 @@ export class MailboxLink {
   }
 
   /** Compares what the relay says now with what it signed before. */
-  #remember({ incarnation, next, chain }: Statement): void {
+  #remember({ incarnation, next, chain }: Statement, role: OpenedMailbox['role']): void {
     const { memory, workspace } = this.#init
     const known = memory.get(workspace.handle)
     this.#state = { incarnation, read: START, seen: START, audited: false }
@@ -126,6 +126,8 @@ export class MailboxLink {
       // Nothing but what this device sends will be there: each commit goes with its blocks.
       this.#state.audited = next === 1
     } else if (
+      // Who holds only earlier keys is shown less, and that is no lie.
+      role !== 'rotation' &&
       known.incarnation === incarnation &&
       (next < known.seen.next || (next === known.seen.next && chain !== known.seen.chain))
     ) {

@@ -173,8 +173,11 @@ export class RelayLink {
     const { poll, workspaces } = this.#init
     if (poll === undefined) return
     const signal = session.ended
-    const idle = () => workspaces().every(({ handle }) => this.isEven(handle) || this.#failures.has(handle))
-    while (!idle() || this.#keeping !== undefined) await this.#moved.wait({ signal })
+    const isDone = () =>
+      this.#opened.size > 0 &&
+      this.#keeping === undefined &&
+      workspaces().every(({ handle }) => this.isEven(handle) || this.#failures.has(handle))
+    while (!isDone()) await this.#moved.wait({ signal })
     const { token, urls } = await session.ticket({ signal })
     // A relay without an HTTP side is kept in session.
     if (urls.length === 0) return
