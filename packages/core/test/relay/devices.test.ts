@@ -1,5 +1,6 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { Peerfold, WorkspaceStatus } from '../../src/api.js'
+import { toHex } from '../../src/encoding/bytes.js'
 import { PeerfoldError } from '../../src/errors.js'
 import type { RelayAnswer } from '../../src/relay/messages.js'
 import { createTestPeers, type TestPeers } from '../../src/testing/test-peers.js'
@@ -93,6 +94,21 @@ describe('a relay', () => {
     await notes.write('copy.bin', new Uint8Array(500_000).fill(1))
     for (const device of all) await atRelay(device)
     expect(relay.lacking).toBe(lacking)
+  })
+
+  test('holds blocks that nobody without the keys can tell a known file by (case 22)', async () => {
+    const { relay, all } = await world(1)
+    const [laptop] = all as [Peerfold]
+    const known = new Uint8Array(5_000).fill(3)
+    for (const name of ['one', 'other'])
+      await (await laptop.workspaces.create(name)).write('known.bin', known)
+    await atRelay(laptop)
+    const held = await digestsAt(relay)
+    const plain = toHex(new Uint8Array(await globalThis.crypto.subtle.digest('SHA-256', known)))
+    expect(held.length).toBeGreaterThanOrEqual(2)
+    expect(held).not.toContain(plain)
+    // Who has the file in a workspace of his own learns nothing of another: no block is in both.
+    expect(new Set(held).size).toBe(held.length)
   })
 
   test('that is away is no hindrance, and gets what it missed', async () => {
