@@ -54,6 +54,7 @@ export async function openPeerfold(options: OpenPeerfoldOptions): Promise<Peerfo
         ...(options.poll === true ? { poll: pollRelay } : undefined),
         network: options.offline === true ? undefined : ({ peerSeed }) => openNetwork(peerSeed, options),
         disk: {
+          home: home.directory,
           files: createNodeFileSystem(),
           watcher: createNodeWatcher(),
           journal: (workspace) => home.folderJournal(workspace),

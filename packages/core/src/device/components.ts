@@ -34,6 +34,8 @@ export interface Home {
 
 /** A real file system, where the platform has one. */
 export interface Disk {
+  /** Where the device's home lies: no synced folder may hold it, or lie in it. */
+  home: string
   files: FileSystem
   watcher: Watcher
   /** The journal of a workspace's folder on this device: what was last equal on disk and in the workspace. */

@@ -74,6 +74,7 @@ export class Folders {
       throw folderNotFound(directory, cause)
     })
     if (stat.type !== 'folder') throw folderNotFound(directory)
+    await this.#checkHome(directory, located)
     for (const bound of this.list()) {
       if (bound.workspace === workspace) continue
       if (bound.directory === located.directory)
@@ -84,6 +85,24 @@ export class Folders {
     }
     await this.#checkMarkers(directory, located.ancestors)
     return located.directory
+  }
+
+  /** A device that synced its own keys, logs and blocks would never come to an end, and give them away. */
+  async #checkHome(
+    directory: string,
+    located: { directory: string; ancestors: readonly string[] },
+  ): Promise<void> {
+    const { disk } = this.#init
+    const home = await disk.locate(disk.home)
+    const around = [home.directory, ...home.ancestors].includes(located.directory)
+    if (around || located.ancestors.includes(home.directory))
+      throw new PeerfoldError(
+        'FOLDER_NESTED',
+        `${directory} and the home of this device lie inside one another`,
+        {
+          hint: 'Choose another folder, or another --home.',
+        },
+      )
   }
 
   /** Folders of other homes and of other people's devices carry a marker too. */

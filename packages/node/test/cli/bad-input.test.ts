@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -49,6 +49,16 @@ function expectError(
 }
 
 describe('bad input on the command line', () => {
+  test('a folder that holds the home of the device, or lies in it', async () => {
+    const around = join(directory, 'around')
+    const home = join(around, 'home')
+    expect((await peerfold('around/home', ['init'])).code).toBe(0)
+    await mkdir(join(home, 'inside'))
+    for (const folder of [around, home, join(home, 'inside'), '/'])
+      expectError(await peerfold('around/home', ['add', folder]), 'FOLDER_NESTED')
+    expect(await readdir(around)).toEqual(['home'])
+  }, 60_000)
+
   test('unknown commands and flags', async () => {
     expectError(await peerfold('new', ['frobnicate']), 'USAGE', 2)
     expectError(await peerfold('new', ['status', '--frobnicate']), 'USAGE', 2)
