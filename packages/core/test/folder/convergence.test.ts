@@ -34,6 +34,10 @@ describe('disk and workspace converge', () => {
       1_200_920_277,
       'a file was replaced, then written to by a program that still had it open: nobody was to find that',
     ],
+    [
+      229_140_904,
+      'on a disk without hard links, a file came to a place in the moment that nobody can close, spelled in another case',
+    ],
   ] as const)
     test(`history ${seed}: ${what}`, () => converges(seed))
 })
