@@ -1,3 +1,4 @@
+import { equalBytes } from '../encoding/bytes.js'
 import type { ItemId } from '../ports/ids.js'
 import { ROOT_ITEM, type TreeEntry } from '../tree/types.js'
 import { absolute, diskAt, type FolderContext, occupantAt } from './context.js'
@@ -8,7 +9,7 @@ import { withSuffix } from './names.js'
 import type { ApplyAction } from './plan.js'
 import { type Removal, Remover } from './remover.js'
 import type { StatePaths } from './state-directory.js'
-import type { SyncedEntry } from './synced-tree.js'
+import type { SyncedEntry, SyncedFile } from './synced-tree.js'
 
 type Structural = Extract<ApplyAction, { do: 'mkdir' | 'move' | 'remove' | 'adopt' | 'rebind' }>
 
@@ -124,9 +125,7 @@ class ApplyRun {
     const entry = this.folder.merged.get(item)
     const old = this.folder.synced.get(item)
     if (entry === undefined || old === undefined) return 'done'
-    const head = entry.heads[0]
-    const file = old.file && head ? { ...old.file, version: head.id, content: head.content } : old.file
-    this.folder.synced.put({ ...old, name: entry.name, ...(file ? { file } : {}) })
+    this.folder.synced.put({ ...old, name: entry.name, ...(old.file && { file: adopted(old.file, entry) }) })
     return 'done'
   }
 
@@ -283,6 +282,13 @@ class ApplyRun {
 }
 
 const isRemoval = (action: Structural): action is Removal => action.do === 'remove'
+
+/** The version that the disk shows, by its present id. One that the disk does not show yet is not adopted with the name. */
+function adopted(file: SyncedFile, { heads: [head] }: TreeEntry): SyncedFile {
+  if (head === undefined || head.type !== file.type) return file
+  if (!equalBytes(head.content.plain, file.content.plain)) return file
+  return { ...file, version: head.id, content: head.content }
+}
 
 /** Where an item belongs on disk now; undefined while its folder is not there. */
 export function targetOf(

@@ -18,6 +18,10 @@ describe('three trees become one', () => {
       'a file was to take the place of its own folder, which had the name in another case: it never stepped aside',
     ],
     [702_375_710, 'the name to step aside to was taken in another case, round after round'],
+    [
+      1_383_242_982,
+      'an item got the name that others gave it, and with it their version, which the next edit replaced unseen',
+    ],
     [2_738_364, 'a removal was announced, and the journal failed: the trash knew a file that never came'],
     [1_383_237_349, 'a call failed after a file had gone to the trash: the trash did not know it'],
     [1_794_499_320, 'a temporary file could not be removed, and stayed'],
