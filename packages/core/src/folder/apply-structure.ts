@@ -204,8 +204,8 @@ class ApplyRun {
   }
 
   /**
-   * Moves that wait for each other, for a folder to go that they have to leave first, or for one to be made where they lie: one takes another name
-   * until its place is free.
+   * Moves that wait for each other, for a folder to go that something has to leave first, or for one to be made where they lie: one takes another
+   * name until its place is free.
    */
   async #breakCircle(): Promise<boolean> {
     const pending = new Map(this.#pending.map((action) => [action.item, action.do]))
@@ -214,13 +214,21 @@ class ApplyRun {
       const to = entry && targetOf(this.folder, entry)
       const occupant = to === undefined ? undefined : this.#itemAt(to)
       if (to === undefined || occupant === undefined || occupant === item) continue
-      const inside = isWithin(this.folder.synced.path(item) ?? '', this.folder.synced.path(occupant)!)
-      if (pending.get(occupant) === 'move') await this.#tryStepAside(occupant, parentPath(to))
-      else if (pending.get(occupant) === 'remove' && inside) await this.#tryStepAside(item, parentPath(to))
-      else continue
+      const mover = pending.get(occupant) === 'remove' ? this.#moverIn(occupant) : occupant
+      if (mover === undefined || pending.get(mover) !== 'move') continue
+      await this.#tryStepAside(mover, parentPath(to))
       return true
     }
     return false
+  }
+
+  /** What is to leave a folder, and lies in it still. */
+  #moverIn(folder: ItemId): ItemId | undefined {
+    const { synced } = this.folder
+    const path = synced.path(folder)!
+    const isInside = ({ item, do: what }: Structural) =>
+      what === 'move' && isWithin(synced.path(item) ?? '', path)
+    return this.#pending.find(isInside)?.item
   }
 
   /** What can't step aside is left to the next plan. */

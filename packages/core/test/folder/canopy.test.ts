@@ -17,6 +17,10 @@ describe('three trees become one', () => {
       874_098_192,
       'a file was to take the place of its own folder, which had the name in another case: it never stepped aside',
     ],
+    [
+      1_229_245_570,
+      'a file was to move into the new folder of the name that its old one had: neither was made nor moved',
+    ],
     [702_375_710, 'the name to step aside to was taken in another case, round after round'],
     [
       1_383_242_982,
