@@ -13,6 +13,7 @@ describe('three trees become one', () => {
   for (const [seed, what] of [
     [125_293_308, 'an item lost its place in the synced tree to another, and was never shown again'],
     [824_563_326, 'so did one on a disk without case'],
+    [1_370_604_432, 'one item was put twice in one commit, and kept both places'],
     [
       874_098_192,
       'a file was to take the place of its own folder, which had the name in another case: it never stepped aside',
