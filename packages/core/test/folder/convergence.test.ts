@@ -38,6 +38,10 @@ describe('disk and workspace converge', () => {
       229_140_904,
       'on a disk without hard links, a file came to a place in the moment that nobody can close, spelled in another case',
     ],
+    [
+      290_919_514,
+      'bytes that were read after the scan were taken for those of the fingerprint from before, and a later write for them',
+    ],
   ] as const)
     test(`history ${seed}: ${what}`, () => converges(seed))
 })
