@@ -3,7 +3,7 @@ import type { FileStat } from '../ports/file-system.js'
 import type { FileVersion, TreeEntry } from '../tree/types.js'
 import { type ApplyOutcome, placed, targetOf } from './apply-structure.js'
 import { absolute, diskAt, type FolderContext } from './context.js'
-import { parentPath, putNode } from './disk-tree.js'
+import { forgetBytes, parentPath, putNode } from './disk-tree.js'
 import {
   type Fingerprint,
   fingerprintOf,
@@ -356,7 +356,7 @@ async function applyMeta(
     const node = diskAt(folder, path)
     if (node !== undefined) {
       node.print = print
-      delete node.plain
+      forgetBytes(node)
     }
     folder.synced.put({ ...old, print, racy: true, file: fileOf(head) })
   } finally {

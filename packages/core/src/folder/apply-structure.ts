@@ -1,3 +1,4 @@
+import { equalBytes } from '../encoding/bytes.js'
 import type { ItemId } from '../ports/ids.js'
 import { ROOT_ITEM, type TreeEntry } from '../tree/types.js'
 import { absolute, diskAt, type FolderContext, occupantAt } from './context.js'
@@ -8,7 +9,7 @@ import { withSuffix } from './names.js'
 import type { ApplyAction } from './plan.js'
 import { type Removal, Remover } from './remover.js'
 import type { StatePaths } from './state-directory.js'
-import type { SyncedEntry } from './synced-tree.js'
+import type { SyncedEntry, SyncedFile } from './synced-tree.js'
 
 type Structural = Extract<ApplyAction, { do: 'mkdir' | 'move' | 'remove' | 'adopt' | 'rebind' }>
 
@@ -124,9 +125,7 @@ class ApplyRun {
     const entry = this.folder.merged.get(item)
     const old = this.folder.synced.get(item)
     if (entry === undefined || old === undefined) return 'done'
-    const head = entry.heads[0]
-    const file = old.file && head ? { ...old.file, version: head.id, content: head.content } : old.file
-    this.folder.synced.put({ ...old, name: entry.name, ...(file ? { file } : {}) })
+    this.folder.synced.put({ ...old, name: entry.name, ...(old.file && { file: adopted(old.file, entry) }) })
     return 'done'
   }
 
@@ -205,8 +204,8 @@ class ApplyRun {
   }
 
   /**
-   * Moves that wait for each other, for a folder to go that they have to leave first, or for one to be made where they lie: one takes another name
-   * until its place is free.
+   * Moves that wait for each other, for a folder to go that something has to leave first, or for one to be made where they lie: one takes another
+   * name until its place is free.
    */
   async #breakCircle(): Promise<boolean> {
     const pending = new Map(this.#pending.map((action) => [action.item, action.do]))
@@ -215,13 +214,21 @@ class ApplyRun {
       const to = entry && targetOf(this.folder, entry)
       const occupant = to === undefined ? undefined : this.#itemAt(to)
       if (to === undefined || occupant === undefined || occupant === item) continue
-      const inside = isWithin(this.folder.synced.path(item) ?? '', this.folder.synced.path(occupant)!)
-      if (pending.get(occupant) === 'move') await this.#tryStepAside(occupant, parentPath(to))
-      else if (pending.get(occupant) === 'remove' && inside) await this.#tryStepAside(item, parentPath(to))
-      else continue
+      const mover = pending.get(occupant) === 'remove' ? this.#moverIn(occupant) : occupant
+      if (mover === undefined || pending.get(mover) !== 'move') continue
+      await this.#tryStepAside(mover, parentPath(to))
       return true
     }
     return false
+  }
+
+  /** What is to leave a folder, and lies in it still. */
+  #moverIn(folder: ItemId): ItemId | undefined {
+    const { synced } = this.folder
+    const path = synced.path(folder)!
+    const isInside = ({ item, do: what }: Structural) =>
+      what === 'move' && isWithin(synced.path(item) ?? '', path)
+    return this.#pending.find(isInside)?.item
   }
 
   /** What can't step aside is left to the next plan. */
@@ -283,6 +290,13 @@ class ApplyRun {
 }
 
 const isRemoval = (action: Structural): action is Removal => action.do === 'remove'
+
+/** The version that the disk shows, by its present id. One that the disk does not show yet is not adopted with the name. */
+function adopted(file: SyncedFile, { heads: [head] }: TreeEntry): SyncedFile {
+  if (head === undefined || head.type !== file.type) return file
+  if (!equalBytes(head.content.plain, file.content.plain)) return file
+  return { ...file, version: head.id, content: head.content }
+}
 
 /** Where an item belongs on disk now; undefined while its folder is not there. */
 export function targetOf(

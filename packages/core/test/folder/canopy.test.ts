@@ -13,11 +13,20 @@ describe('three trees become one', () => {
   for (const [seed, what] of [
     [125_293_308, 'an item lost its place in the synced tree to another, and was never shown again'],
     [824_563_326, 'so did one on a disk without case'],
+    [1_370_604_432, 'one item was put twice in one commit, and kept both places'],
     [
       874_098_192,
       'a file was to take the place of its own folder, which had the name in another case: it never stepped aside',
     ],
+    [
+      1_229_245_570,
+      'a file was to move into the new folder of the name that its old one had: neither was made nor moved',
+    ],
     [702_375_710, 'the name to step aside to was taken in another case, round after round'],
+    [
+      1_383_242_982,
+      'an item got the name that others gave it, and with it their version, which the next edit replaced unseen',
+    ],
     [2_738_364, 'a removal was announced, and the journal failed: the trash knew a file that never came'],
     [1_383_237_349, 'a call failed after a file had gone to the trash: the trash did not know it'],
     [1_794_499_320, 'a temporary file could not be removed, and stayed'],

@@ -34,6 +34,14 @@ describe('disk and workspace converge', () => {
       1_200_920_277,
       'a file was replaced, then written to by a program that still had it open: nobody was to find that',
     ],
+    [
+      229_140_904,
+      'on a disk without hard links, a file came to a place in the moment that nobody can close, spelled in another case',
+    ],
+    [
+      290_919_514,
+      'bytes that were read after the scan were taken for those of the fingerprint from before, and a later write for them',
+    ],
   ] as const)
     test(`history ${seed}: ${what}`, () => converges(seed))
 })
