@@ -1,5 +1,4 @@
-import { randomBytes } from 'node:crypto'
-import { chmod, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises'
+import { rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
   type BlockStore,
@@ -7,9 +6,15 @@ import {
   isPeerfoldError,
   type KeyValue,
   type LogStore,
-  PeerfoldError,
+  type PeerfoldError,
 } from '@peerfold/core'
-import { openFileBlockStore, openFileLogStore, openKeyValue } from '@peerfold/node/platform'
+import {
+  loadKey,
+  openFileBlockStore,
+  openFileLogStore,
+  openKeyValue,
+  preparePrivateDirectory,
+} from '@peerfold/node/platform'
 import type { RelayLog } from './types.js'
 
 /** A relay's data directory (PROTOCOL.md §10.9), locked against other processes: the lock is that of the index. */
@@ -29,8 +34,6 @@ export interface RelayHome {
   close(): Promise<void>
 }
 
-const KEY_BYTES = 32
-
 /** Given up when the disk is full, so that opening, deleting and closing work. */
 export function reserveOf(directory: string): string {
   return join(directory, 'reserve')
@@ -45,7 +48,7 @@ export async function openRelayHome(
   crypto: Pick<Crypto, 'hash'>,
   told: RelayLog,
 ): Promise<RelayHome> {
-  await prepareDirectory(directory)
+  await preparePrivateDirectory(directory, "the relay's data directory")
   return withReserve(directory, () => openStores(directory, crypto, told))
 }
 
@@ -92,42 +95,4 @@ async function openStores(
     await close()
     throw error
   }
-}
-
-async function prepareDirectory(directory: string): Promise<void> {
-  try {
-    await mkdir(directory, { recursive: true, mode: 0o700 })
-    const { mode } = await stat(directory)
-    if ((mode & 0o077) !== 0) await chmod(directory, 0o700)
-  } catch (cause) {
-    throw new PeerfoldError('HOME_INVALID', `cannot use ${directory} as the relay's data directory`, {
-      cause,
-    })
-  }
-}
-
-/** Made durable before anyone can learn the PeerId that follows from it. */
-async function loadKey(path: string): Promise<Uint8Array> {
-  const existing = await readFile(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined
-    throw new PeerfoldError('HOME_INVALID', `cannot read ${path}`, { cause: error })
-  })
-  if (existing !== undefined) {
-    if (existing.length !== KEY_BYTES) throw new PeerfoldError('HOME_INVALID', `${path} is damaged`)
-    return new Uint8Array(existing)
-  }
-  const key = new Uint8Array(randomBytes(KEY_BYTES))
-  const temporary = `${path}.new`
-  await rm(temporary, { force: true })
-  const file = await open(temporary, 'wx', 0o600)
-  try {
-    await file.writeFile(key)
-    await file.sync()
-  } finally {
-    await file.close()
-  }
-  await rename(temporary, path)
-  const folder = await open(join(path, '..'), 'r')
-  await folder.sync().finally(() => folder.close())
-  return key
 }

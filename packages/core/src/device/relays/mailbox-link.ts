@@ -1,4 +1,5 @@
 import { Wakeup } from '../../async/wakeup.js'
+import type { ContentRef } from '../../content/types.js'
 import { isPeerfoldError, PeerfoldError } from '../../errors.js'
 import { decodeEnvelope, identify, type Sealed } from '../../log/envelope.js'
 import type { LogSummary } from '../../log/types.js'
@@ -274,27 +275,26 @@ export class MailboxLink {
 
   /** @returns whether all that the commit names is here, and so there */
   async #offerContents(id: CommitId, options: AbortOptions): Promise<boolean> {
-    const listing = this.#listing()
-    const contents = await contentsNamed(listing, id, options)
+    const contents = await contentsNamed(this.#listing(), id, options)
     let whole = contents !== undefined
-    for (const content of contents ?? []) {
-      const digests = digestsOf(listing, content, options)
-      let next = await digests.next()
-      for (; next.done !== true; next = await digests.next()) await this.#offers.add(next.value, options)
-      whole = whole && next.value
-    }
+    for (const content of contents ?? []) whole = (await this.#offerContent(content, options)) && whole
     return whole
+  }
+
+  /** @returns whether it is all here */
+  async #offerContent(content: ContentRef, options: AbortOptions): Promise<boolean> {
+    const digests = digestsOf(this.#listing(), content, options)
+    for (;;) {
+      const { done, value } = await digests.next()
+      if (done === true) return value
+      await this.#offers.add(value, options)
+    }
   }
 
   /** Every version that is here, older ones too: what others sent may lack blocks. */
   async #audit(options: AbortOptions): Promise<void> {
-    const listing = this.#listing()
-    for await (const { content } of this.#init.workspace.tree.allVersions(options)) {
-      const digests = digestsOf(listing, content, options)
-      let next = await digests.next()
-      for (; next.done !== true; next = await digests.next()) await this.#offers.add(next.value, options)
-      if (!next.value) return
-    }
+    for await (const { content } of this.#init.workspace.tree.allVersions(options))
+      if (!(await this.#offerContent(content, options))) return
     await this.#offers.flush(options)
     this.#state.audited = true
   }
