@@ -158,6 +158,16 @@ describe('a relay', () => {
     await laptop.settled({ signal: AbortSignal.timeout(20_000) })
   })
 
+  test('that cannot be reached, where nobody else can: NO_PATH within ten seconds, with the reason', async () => {
+    const { peers, relay, all } = await world(1)
+    const [laptop] = all as [Peerfold]
+    peers.hub.partition([[laptop.device.peer], [relay.network.peer]])
+    await waitUntil('it says so', () => laptop.status.value.problem?.code === 'NO_PATH')
+    expect(laptop.status.value.problem?.message).toContain(relay.address)
+    peers.hub.heal()
+    await waitUntil('it is over', () => laptop.status.value.problem === undefined)
+  })
+
   test('that is full takes nothing, and everything once it has room', async () => {
     const { relay, all } = await world(1)
     const [laptop] = all as [Peerfold]
