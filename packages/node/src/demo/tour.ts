@@ -1,9 +1,7 @@
-import { createHash } from 'node:crypto'
-import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { DemoDevice } from './device.js'
 import type { DemoRelay } from './relay.js'
-import type { Listing } from './verifier.js'
+import { type Listing, look } from './verifier.js'
 
 export interface Tour {
   laptop: DemoDevice
@@ -24,14 +22,7 @@ export interface Step {
   run(tour: Tour): Promise<string>
 }
 
-/** What lies at a path of a device's folder, as the verifier would see it. */
-export async function describe(device: DemoDevice, path: string): Promise<Listing[string]> {
-  const file = join(device.folder, path)
-  const [bytes, { mtimeMs, mode }] = await Promise.all([readFile(file), stat(file)])
-  return {
-    type: 'file',
-    sha256: createHash('sha256').update(bytes).digest('hex'),
-    executable: (mode & 0o100) !== 0,
-    mtime: Math.floor(mtimeMs),
-  }
+/** What lies at a path of a device's folder, as the verifier sees it. */
+export function describe(device: DemoDevice, path: string): Promise<Listing[string]> {
+  return look(join(device.folder, path))
 }

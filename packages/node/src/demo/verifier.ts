@@ -42,8 +42,9 @@ export async function walk(folder: string): Promise<Listing> {
   return listing
 }
 
-async function look(path: string): Promise<Found> {
-  const stat = await lstat(path)
+export async function look(path: string): Promise<Found> {
+  // In nanoseconds: as a fraction of milliseconds, a time just below a whole one is rounded up to it.
+  const stat = await lstat(path, { bigint: true })
   if (stat.isDirectory()) return { type: 'folder' }
   if (stat.isSymbolicLink()) return { type: 'symlink', target: await readlink(path) }
   const hash = createHash('sha256')
@@ -51,8 +52,8 @@ async function look(path: string): Promise<Found> {
   return {
     type: 'file',
     sha256: hash.digest('hex'),
-    executable: (stat.mode & 0o100) !== 0,
-    mtime: Math.floor(stat.mtimeMs),
+    executable: (stat.mode & 0o100n) !== 0n,
+    mtime: Number(stat.mtimeNs / 1_000_000n),
   }
 }
 
