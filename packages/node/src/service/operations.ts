@@ -232,6 +232,13 @@ async function put(pf: Peerfold, params: Record<string, unknown>, io: OperationI
   })
 }
 
+/** Removing cannot be taken back: a slip of a letter or two must not name a device. */
+const SHORTEST_ID = 8
+
+function isShortFor(text: string, id: string): boolean {
+  return text.length >= SHORTEST_ID && id.startsWith(text)
+}
+
 async function removeDevice(
   pf: Peerfold,
   params: Record<string, unknown>,
@@ -239,7 +246,7 @@ async function removeDevice(
 ): Promise<unknown> {
   const wanted = text(params, 'device')
   const found = (await pf.devices.list({ signal })).filter(
-    ({ id, name, state }) => state === 'active' && (name === wanted || id.startsWith(wanted)),
+    ({ id, name, state }) => state === 'active' && (name === wanted || isShortFor(wanted, id)),
   )
   const [device] = found
   if (device === undefined) throw new PeerfoldError('DEVICE_NOT_FOUND', `no active device ${wanted}`)

@@ -49,6 +49,15 @@ function expectError(
 }
 
 describe('bad input on the command line', () => {
+  test('the beginning of a device id that is too short to mean it: nothing is removed', async () => {
+    expect((await peerfold('short', ['init'])).code).toBe(0)
+    const listed = async () => (await peerfold('short', ['--json', 'device', 'list'])).stdout
+    const { id } = JSON.parse(await listed())
+    for (const wanted of ['', id.slice(0, 1), id.slice(0, 7)])
+      expect((await peerfold('short', ['device', 'remove', wanted])).code).not.toBe(0)
+    expect(JSON.parse(await listed())).toMatchObject({ id, state: 'active' })
+  }, 60_000)
+
   test('a folder that holds the home of the device, or lies in it', async () => {
     const around = join(directory, 'around')
     const home = join(around, 'home')
