@@ -17,7 +17,7 @@ import { createSync } from '../sync/sync.js'
 import type { Sync, SyncAuthority } from '../sync/types.js'
 import type { IdentityStore } from './identity-store.js'
 import type { DeviceJournal } from './journal.js'
-import { sealBundle } from './relays/recovery.js'
+import { offerRecovery } from './relays/recovery.js'
 import type { RelayBook } from './relays/relay-book.js'
 import { Relays } from './relays/relays.js'
 import type { PollRelay } from './relays/rest.js'
@@ -99,7 +99,7 @@ export class Connectivity {
       clock,
       random,
       workspaces: init.workspaces,
-      bundle: () => sealBundle({ ...init, workspaces: init.workspaces(), relays: book.list() }),
+      bundle: () => offerRecovery({ ...init, workspaces: init.workspaces(), relays: book.list() }),
       onStatus: init.onStatus,
       onSession: () => this.dialer.changed(),
       onWanted: () => this.dialer.hurry(),

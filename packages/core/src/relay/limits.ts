@@ -1,7 +1,8 @@
-/** Bounds of the relay protocol (PROTOCOL.md §10.2). Both ends enforce them; a peer beyond one of them broke the protocol. */
+import { KIB, MIB } from '../sync/limits.js'
 
-export const KIB = 1024
-export const MIB = 1024 * 1024
+export { KIB, MIB }
+
+/** Bounds of the relay protocol (PROTOCOL.md §10.2). Both ends enforce them; a peer beyond one of them broke the protocol. */
 
 /** Largest frame from a device: a recovery bundle with its envelope. */
 export const MAX_REQUEST_BYTES = 4 * MIB + 4 * KIB

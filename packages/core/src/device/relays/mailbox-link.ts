@@ -41,7 +41,7 @@ export class MailboxLink {
   #state: MailboxState = { incarnation: '', read: START, seen: START, audited: false }
   /** As far as the mailbox is read in this run, beyond `read` while commits wait for their causes. */
   #cursor = START
-  /** Read and held back here: place by commit. */
+  /** Read, and held back here. */
   readonly #held = new Set<CommitId>()
   /** Where the mailbox ended when last heard of. */
   #end = 1

@@ -19,7 +19,7 @@ import type { KnownRelay } from './relay-book.js'
 
 const DIAL_MS = 10_000
 
-export interface SealBundleInit {
+export interface OfferRecoveryInit {
   crypto: Crypto
   random: Random
   clock: Clock
@@ -28,16 +28,25 @@ export interface SealBundleInit {
   relays: readonly KnownRelay[]
 }
 
-/** What relays keep so that the phrase alone brings everything back. `version` differs when what is in it does. */
-export async function sealBundle(
-  init: SealBundleInit,
-): Promise<{ id: string; bytes: Uint8Array; version: string }> {
+/** What relays keep so that the phrase alone brings everything back. */
+export interface RecoveryOffer {
+  /** Where relays keep it. */
+  id: string
+  /** Differs when what is in it does: sealing is only for what is new. */
+  version: string
+  seal(options?: AbortOptions): Promise<Uint8Array>
+}
+
+export function offerRecovery(init: OfferRecoveryInit): RecoveryOffer {
   const { crypto, random, clock, identity } = init
   const grants = init.workspaces.map(({ access }) => access.grant())
   const relays = init.relays.flatMap(({ addresses }) => addresses)
   const bundle = { identity: identity.identity, grants, relays, time: Math.trunc(clock.now()) }
-  const bytes = await sealRecovery({ crypto, random, secrets: identity.secrets }, bundle)
-  return { id: bundleId(rootKeyOf(identity.identity)), bytes, version: versionOf(bundle) }
+  return {
+    id: bundleId(rootKeyOf(identity.identity)),
+    version: versionOf(bundle),
+    seal: (options) => sealRecovery({ crypto, random, secrets: identity.secrets }, bundle, options),
+  }
 }
 
 export interface FetchBundlesInit {

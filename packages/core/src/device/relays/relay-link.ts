@@ -11,6 +11,7 @@ import { Backoff } from '../../sync/backoff.js'
 import type { WorkspaceRuntime } from '../workspace-runtime.js'
 import { headsOf, MailboxLink } from './mailbox-link.js'
 import type { MailboxMemory } from './mailbox-memory.js'
+import type { RecoveryOffer } from './recovery.js'
 import { type MailboxPlace, type PollRelay, rest } from './rest.js'
 
 export interface RelayLinkInit {
@@ -22,8 +23,8 @@ export interface RelayLinkInit {
   clock: Clock
   random: Random
   workspaces(): WorkspaceRuntime[]
-  /** What a person needs to recover, under the id where relays keep it. Undefined while there is nothing to recover. */
-  bundle(): Promise<{ id: string; bytes: Uint8Array; version: string } | undefined>
+  /** What a person needs to recover. */
+  bundle(): RecoveryOffer
   onChange(): void
   /** A session is up: others who use this relay can be found through its DHT. */
   onSession(): void
@@ -70,10 +71,6 @@ export class RelayLink {
   /** Whether the relay is asked over HTTP for now. */
   get resting(): boolean {
     return this.#resting !== undefined
-  }
-
-  get session(): RelaySession | undefined {
-    return this.#session
   }
 
   /** Why nothing can be sent there. */
@@ -281,10 +278,11 @@ export class RelayLink {
   #keepSoon(): void {
     const session = this.#session
     if (session === undefined || this.#opened.size === 0 || this.#keeping !== undefined) return
+    const bundle = this.#init.bundle()
+    if (bundle.version === this.#kept) return
     const keep = async () => {
-      const bundle = await this.#init.bundle()
-      if (bundle === undefined || bundle.version === this.#kept) return
-      await session.keep(bundle.id, bundle.bytes, { signal: this.#closing.signal })
+      const options = { signal: this.#closing.signal }
+      await session.keep(bundle.id, await bundle.seal(options), options)
       this.#kept = bundle.version
     }
     this.#keeping = keep().then(

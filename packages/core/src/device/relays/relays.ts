@@ -96,11 +96,6 @@ export class Relays {
     )
   }
 
-  /** Told whenever `list` or `holders` may answer otherwise. */
-  changed(options?: AbortOptions): Promise<void> {
-    return this.#changed.wait(options)
-  }
-
   async close(): Promise<void> {
     for (const stop of this.#stops) stop()
     await Promise.all([...this.#links.values()].map((link) => link.close()))
