@@ -246,9 +246,9 @@ export class FolderEngine {
   /** New fingerprints of what is known to be unchanged. */
   #renew(plan: Plan): void {
     const { synced, clock } = this.folder
-    for (const item of plan.note) {
+    for (const { item, path } of plan.note) {
       const entry = synced.get(item)!
-      const node = diskAt(this.folder, synced.path(item)!)
+      const node = diskAt(this.folder, path)
       if (node !== undefined)
         synced.put({
           ...entry,

@@ -48,6 +48,10 @@ describe('three trees become one', () => {
     ],
     [35_134_820, 'a file was written to just before its time was set: the write was never seen'],
     [739_441_650, 'killed while a file was replaced whose folder then went: the device never started again'],
+    [
+      2_034_590_337,
+      'a file was moved and a folder put in its place: the file got the folder’s fingerprint, and the folder went to the trash for it',
+    ],
   ] as const)
     test(`history ${seed}: ${what}`, () => survivesShuffling(seed))
 })
