@@ -1,0 +1,119 @@
+import { HardDrive, Menu } from 'lucide-react'
+import { lazy, Suspense, useEffect, useState } from 'react'
+import { useStatus } from '../device/context.js'
+import { useWorkspace } from '../device/use-workspace.js'
+import { FilesView } from '../files/files-view.js'
+import { StatusButton } from '../status/status-button.js'
+import { TransfersProvider } from '../transfers/context.js'
+import { TransfersPanel } from '../transfers/transfers-panel.js'
+import { Button, IconButton } from './controls.js'
+import styles from './drive.module.css'
+import { EmptyState, Waiting } from './empty-state.js'
+import { FailureNotice } from './failure-notice.js'
+import { forgetHash, parseJoin, parseRoute, useHash } from './route.js'
+import { Sidebar, SidebarDrawer } from './sidebar.js'
+import { say } from './toasts.js'
+import { useNarrow } from './use-media.js'
+
+const NewWorkspaceDialog = lazy(() => import('./new-workspace-dialog.js'))
+const StatusPanel = lazy(() => import('../status/status-panel.js'))
+
+/** The drive of a browser that has an identity. */
+export function Drive() {
+  const hash = useHash()
+  const { workspaces } = useStatus()
+  const route = parseRoute(hash)
+  const narrow = useNarrow()
+  const [drawer, setDrawer] = useState(false)
+  const [panel, setPanel] = useState(false)
+  const [creating, setCreating] = useState(false)
+  const current = route?.workspace ?? workspaces[0]?.id
+  const path = route?.path ?? ''
+
+  useEffect(() => {
+    if (parseJoin(hash) === undefined) return
+    forgetHash()
+    say('This browser has joined already; the invitation was not used')
+  }, [hash])
+  // biome-ignore lint/correctness/useExhaustiveDependencies: whoever goes somewhere wants to see it.
+  useEffect(() => setDrawer(false), [hash])
+
+  const sidebar = {
+    current,
+    onNew: () => setCreating(true),
+    onStatus: () => setPanel(true),
+  }
+  return (
+    <TransfersProvider>
+      <div className={styles.shell}>
+        {narrow ? (
+          <header className={styles.bar}>
+            <IconButton label="Workspaces" onPress={() => setDrawer(true)}>
+              <Menu size={20} aria-hidden />
+            </IconButton>
+            <span className={styles.space} />
+            <StatusButton workspace={current} compact onPress={() => setPanel(true)} />
+          </header>
+        ) : (
+          <Sidebar {...sidebar} />
+        )}
+        <main className={styles.main}>
+          {current === undefined ? (
+            <NoWorkspace onNew={() => setCreating(true)} />
+          ) : (
+            <Opened key={current} id={current} path={path} />
+          )}
+        </main>
+      </div>
+      <TransfersPanel />
+      {narrow && drawer && <SidebarDrawer {...sidebar} onClose={() => setDrawer(false)} />}
+      <Suspense>
+        {panel && <StatusPanel workspace={current} onClose={() => setPanel(false)} />}
+        {creating && <NewWorkspaceDialog onClose={() => setCreating(false)} />}
+      </Suspense>
+    </TransfersProvider>
+  )
+}
+
+function Opened({ id, path }: { id: string; path: string }) {
+  const { workspace, failure } = useWorkspace(id)
+  if (failure !== undefined) {
+    return (
+      <EmptyState
+        icon={<HardDrive size={44} strokeWidth={1.3} aria-hidden />}
+        title="This workspace cannot be opened"
+      >
+        <FailureNotice failure={failure} />
+      </EmptyState>
+    )
+  }
+  if (workspace === undefined) {
+    return (
+      <div className={styles.opening}>
+        <Waiting>Opening the workspace…</Waiting>
+      </div>
+    )
+  }
+  return <FilesView key={path} workspace={workspace} path={path} />
+}
+
+function NoWorkspace({ onNew }: { onNew: () => void }) {
+  const { peers } = useStatus()
+  return (
+    <EmptyState
+      icon={<HardDrive size={44} strokeWidth={1.3} aria-hidden />}
+      title="No workspace yet"
+      actions={
+        <Button look="primary" onPress={onNew}>
+          New workspace
+        </Button>
+      }
+    >
+      <p>
+        {peers.length > 0
+          ? 'Those of your other devices appear as soon as one of them, or your relay, is connected.'
+          : 'A workspace is a drive of its own: files and folders that your devices keep the same.'}
+      </p>
+    </EmptyState>
+  )
+}

@@ -1,0 +1,1 @@
+/** What the worker has of its scope, as far as it is used here. */
