@@ -54,6 +54,7 @@ export async function openPeerfold(options: OpenPeerfoldOptions): Promise<Peerfo
           watcher: createNodeWatcher(),
           journal: (workspace) => home.folderJournal(workspace),
           locate: locateDirectory,
+          home: home.directory,
         },
       },
       { name: options.name ?? hostname(), rates: options.rates, signal: options.signal },

@@ -39,6 +39,8 @@ export interface Disk {
   journal(workspace: WorkspaceId): Promise<LogStore>
   /** The canonical absolute form of a directory (links resolved), and the directories around it, nearest first. */
   locate(directory: string): Promise<{ directory: string; ancestors: string[] }>
+  /** The device's own directory, with its keys: no synced folder lies in it or around it. */
+  home?: string
 }
 
 /** What a platform gives a device. */

@@ -1,4 +1,5 @@
 import type { Status } from '../api.js'
+import { isPeerfoldError } from '../errors.js'
 import type { Clock } from '../ports/clock.js'
 import type { Live } from '../workspace/types.js'
 
@@ -65,7 +66,7 @@ export class LiveStatus implements Live<Status> {
       )
       if (!slept) return
       this.#dirty = false
-      await this.#compute()
+      await this.#compute().catch(ignoreClosed)
     }
   }
 
@@ -77,4 +78,9 @@ export class LiveStatus implements Live<Status> {
     this.#value = value
     for (const listener of [...this.#listeners]) listener(value)
   }
+}
+
+/** A workspace went while it was looked at; that it has gone is a change of its own. */
+function ignoreClosed(error: unknown): void {
+  if (!isPeerfoldError(error, 'CLOSED')) throw error
 }

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { chmod, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { type Crypto, type KeyValue, type LogStore, PeerfoldError } from '@peerfold/core'
 import type { Home } from '@peerfold/core/platform'
 import { openFileBlockStore } from '../stores/block-store/index.js'
@@ -72,13 +72,24 @@ function createHome(directory: string, db: KeyValue, key: Uint8Array, { crypto }
 
 async function prepareDirectory(directory: string): Promise<void> {
   try {
-    await mkdir(directory, { recursive: true, mode: 0o700 })
+    await makeDirectory(directory)
     const { mode } = await stat(directory)
     // A home holds keys: nobody else needs to look in.
     if ((mode & 0o077) !== 0) await chmod(directory, 0o700)
   } catch (cause) {
     throw new PeerfoldError('HOME_INVALID', `cannot use ${directory} as a home`, { cause })
   }
+}
+
+/** Node's own recursion never ends where an existing directory takes no others, as in /proc. */
+async function makeDirectory(directory: string): Promise<void> {
+  const make = () => mkdir(directory, { mode: 0o700 })
+  await make().catch(async (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EEXIST' && (await stat(directory)).isDirectory()) return
+    if (error.code !== 'ENOENT' || dirname(directory) === directory) throw error
+    await makeDirectory(dirname(directory))
+    await make()
+  })
 }
 
 /** The key that seals the journal, kept readable by its owner only. Made durable before anything is sealed with it. */

@@ -5,6 +5,7 @@ import { FOLDER_OPERATIONS } from './folder-operations.js'
 import type { Operation, OperationIo, OperationNeeds } from './operation.js'
 import { optionalText, text } from './params.js'
 import { selectWorkspace } from './select-workspace.js'
+import { untilRead } from './until-read.js'
 
 /** What must be running for an operation; decides how its own process opens the device when none runs. */
 export function operationNeeds(name: string): OperationNeeds {
@@ -119,9 +120,13 @@ async function addFolder(
   const { directory } = await locateDirectory(text(params, 'folder'))
   const bound = pf.folders.list().find((folder) => folder.directory === directory)
   if (bound !== undefined && params.existing === true) return { id: bound.workspace, folder: directory }
+  if (bound !== undefined)
+    throw new PeerfoldError('FOLDER_IN_USE', `${directory} is synced already`, {
+      hint: '`peerfold start` keeps it in sync; `peerfold status` shows how far it is.',
+    })
   const name = optionalText(params, 'name') ?? (basename(directory) || 'files')
   const { workspace, folder } = await pf.folders.create(name, directory, { signal })
-  if (params.wait === true) await folder.settled({ signal })
+  if (params.wait === true) await untilRead(folder, signal)
   return { id: workspace.id, name: workspace.name, folder: folder.directory }
 }
 
@@ -210,6 +215,13 @@ async function put(pf: Peerfold, params: Record<string, unknown>, io: OperationI
   })
 }
 
+/** As much of an id as nobody types by chance. */
+const LEAST_SHORT_ID = 8
+
+function isShortFor(text: string, id: string): boolean {
+  return text.length >= LEAST_SHORT_ID && id.startsWith(text)
+}
+
 async function removeDevice(
   pf: Peerfold,
   params: Record<string, unknown>,
@@ -217,7 +229,7 @@ async function removeDevice(
 ): Promise<unknown> {
   const wanted = text(params, 'device')
   const found = (await pf.devices.list({ signal })).filter(
-    ({ id, name, state }) => state === 'active' && (name === wanted || id.startsWith(wanted)),
+    ({ id, name, state }) => state === 'active' && (name === wanted || isShortFor(wanted, id)),
   )
   const [device] = found
   if (device === undefined) throw new PeerfoldError('DEVICE_NOT_FOUND', `no active device ${wanted}`)

@@ -37,6 +37,10 @@ async function peerfold(
   return { code, ...output }
 }
 
+async function idOf(home: string): Promise<string> {
+  return JSON.parse((await peerfold(home, ['--json', 'status'])).stdout).device.id
+}
+
 /** An error is one line with its code and what to do; nothing goes to stdout. */
 function expectError(
   { code, stdout, stderr }: Awaited<ReturnType<typeof peerfold>>,
@@ -54,6 +58,20 @@ describe('bad input on the command line', () => {
     expectError(await peerfold('new', ['status', '--frobnicate']), 'USAGE', 2)
     expectError(await peerfold('new', []), 'USAGE', 2)
     expectError(await peerfold('new', ['join']), 'USAGE', 2)
+    expectError(await peerfold('new', ['help', 'frobnicate']), 'USAGE', 2)
+    expectError(await peerfold('new', ['status', '--timeout', '1e12']), 'USAGE', 2)
+    expect(JSON.parse((await peerfold('new', ['add', '--json'])).stderr)).toMatchObject({ code: 'USAGE' })
+  })
+
+  test('empty paths, as from a variable that is not set: not the current directory', async () => {
+    for (const args of [
+      ['add', ''],
+      ['up', ''],
+      ['export', ''],
+      ['join', 'x', '--folder', ''],
+      ['--home', '', 'ls'],
+    ])
+      expectError(await peerfold('new', args), 'USAGE', 2)
   })
 
   test('a device without identity', async () => {
@@ -76,6 +94,20 @@ describe('bad input on the command line', () => {
   test('a home that is a file', async () => {
     await writeFile(join(directory, 'file'), '')
     expectError(await peerfold('file', ['status']), 'HOME_INVALID')
+    expectError(await peerfold('file/below', ['init']), 'HOME_INVALID')
+  })
+
+  test('a home where no directory can be made ends with an error, too', async () => {
+    expectError(await peerfold('x', ['--home', '/proc/home', 'init']), 'HOME_INVALID')
+  })
+
+  test('addresses that nobody can listen on', async () => {
+    await peerfold('deaf', ['init'])
+    for (const address of ['nonsense', '/ip4/192.0.2.77/tcp/1', '/ip4/127.0.0.1/udp/1']) {
+      const refused = await peerfold('deaf', ['start', '--listen', address])
+      expectError(refused, 'INVALID_ARGUMENT')
+      expect(refused.stderr).not.toMatch(/ at |faultTolerance/)
+    }
   })
 
   test('a home in use: commands go to who uses it, a second start is refused', async () => {
@@ -107,6 +139,21 @@ describe('bad input on the command line', () => {
     expectError(await add('other', 'outer'), 'FOLDER_IN_USE')
   }, 60_000)
 
+  test('a folder that holds the home with its keys, or lies in it', async () => {
+    await peerfold('user/.peerfold', ['init'])
+    for (const folder of ['user', 'user/.peerfold', 'user/.peerfold/db', '.'])
+      expectError(await peerfold('user/.peerfold', ['add', join(directory, folder)]), 'FOLDER_NESTED')
+  })
+
+  test('a folder that refuses the marker, as a read-only one does', async () => {
+    await peerfold('marked', ['init'])
+    await mkdir(join(directory, 'unmarked'))
+    await writeFile(join(directory, 'unmarked/.peerfold'), 'a file in the place of the marker')
+    const refused = await peerfold('marked', ['add', join(directory, 'unmarked')])
+    expect({ code: refused.code, lines: refused.stderr.split('\n').length }).toEqual({ code: 1, lines: 2 })
+    expect(refused.stderr).not.toContain('INTERNAL')
+  })
+
   test('an identity that is there already', async () => {
     expect((await peerfold('twice', ['init'])).code).toBe(0)
     expectError(await peerfold('twice', ['init']), 'IDENTITY_EXISTS')
@@ -123,7 +170,14 @@ describe('bad input on the command line', () => {
     expectError(await peerfold('paths', ['restore', 'b.txt', '1.1']), 'VERSION_NOT_FOUND')
     expectError(await peerfold('paths', ['mkdir', 'b.txt/c']), 'NOT_A_FOLDER')
     expectError(await peerfold('paths', ['ls', '--workspace', 'nope']), 'WORKSPACE_NOT_FOUND')
-    expectError(await peerfold('paths', ['device', 'remove', 'nobody']), 'DEVICE_NOT_FOUND')
+    for (const device of ['nobody', '', (await idOf('paths')).slice(0, 7)])
+      expectError(await peerfold('paths', ['device', 'remove', device]), 'DEVICE_NOT_FOUND')
+    expectError(await peerfold('paths', ['get', 'b.txt', join(directory, 'no/such')]), 'FOLDER_NOT_FOUND')
+    expectError(
+      await peerfold('paths', ['get', 'b.txt', join(directory, 'files/a.txt/b')]),
+      'FOLDER_NOT_FOUND',
+    )
+    expectError(await peerfold('paths', ['get', 'b.txt', join(directory, 'files/a.txt')]), 'ALREADY_EXISTS')
     expect((await peerfold('paths', ['cat', 'b.txt'])).stdout).toBe('a')
   }, 60_000)
 

@@ -1,13 +1,14 @@
-import { resolve } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import type { Command } from 'commander'
 import type { CommandContext } from '../context.js'
+import { parsePath } from '../parse-path.js'
+import { printable } from '../printable.js'
 
 /** `init`, `recover`, `add`: what makes a device and its workspaces. */
 export function addSetUpCommands(program: Command, context: CommandContext): void {
   program
     .command('init')
-    .description('makes a new identity with this as its first device; shows the recovery phrase once')
+    .description('makes this the first of your devices; shows the recovery phrase once')
     .option('--name <name>', 'name of this device')
     .action(async ({ name }: { name?: string }) => {
       const result = await context.call('init', { name })
@@ -15,7 +16,7 @@ export function addSetUpCommands(program: Command, context: CommandContext): voi
     })
   program
     .command('recover')
-    .description('makes this a device of an existing identity, from its recovery phrase on standard input')
+    .description('makes this a device of yours, from the recovery phrase on standard input')
     .option('--name <name>', 'name of this device')
     .action(async ({ name }: { name?: string }) => {
       const phrase = await readPhrase()
@@ -27,11 +28,12 @@ export function addSetUpCommands(program: Command, context: CommandContext): voi
         )
     })
   program
-    .command('add <folder>')
-    .description('makes a workspace from a folder')
+    .command('add')
+    .argument('<folder>', 'what to sync', parsePath)
+    .description('makes a workspace from a folder, and reads all that is in it')
     .option('--name <name>', "name of the workspace; default: the folder's")
     .action(async (folder: string, { name }: { name?: string }) => {
-      const result = (await context.call('add', { folder: resolve(folder), name, wait: true })) as {
+      const result = (await context.call('add', { folder, name, wait: true })) as {
         id: string
         name: string
         folder: string
@@ -39,7 +41,7 @@ export function addSetUpCommands(program: Command, context: CommandContext): voi
       if (context.json) context.printJson(result)
       else
         context.print(
-          `${result.folder} is workspace ${result.name} (${result.id.slice(0, 12)}). \`peerfold start\` keeps it in sync.`,
+          `${printable(result.folder)} is workspace ${printable(result.name)} (${result.id.slice(0, 12)}). \`peerfold start\` keeps it in sync.`,
         )
     })
 }
