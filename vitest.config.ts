@@ -8,6 +8,7 @@ const source = (path: string) => fileURLToPath(new URL(`./packages/${path}`, imp
 /** Tests run against the sources: no build is needed, and stack traces point at what one edits. */
 const alias = [
   { find: /^@peerfold\/core\/(\w+)$/, replacement: source('core/src/$1/index.ts') },
+  { find: /^@peerfold\/node\/(control|platform)$/, replacement: source('node/src/$1.ts') },
   { find: /^@peerfold\/(\w+)$/, replacement: source('$1/src/index.ts') },
 ]
 
@@ -55,6 +56,7 @@ export default defineConfig({
           server: ipfsSuites.server,
           include: [
             'packages/node/test/**/*.test.ts',
+            'packages/relay/test/**/*.test.ts',
             'scripts/**/*.test.ts',
             'examples/*/test/**/*.test.ts',
           ],

@@ -1,8 +1,9 @@
-// `npm start`: two devices on this machine keep a real folder the same. Arguments go to the program.
+// `npm start`: two devices and a relay on this machine keep a real folder the same. Arguments go to the program.
 import './check-node.mjs'
 
 const { bootstrap, root } = await import('./bootstrap.mjs')
-await bootstrap({ only: '@peerfold/node' }).catch((error) => {
+// The relay builds on what the devices are made of.
+await bootstrap({ only: '@peerfold/relay' }).catch((error) => {
   console.error(error.message)
   process.exit(1)
 })

@@ -21,6 +21,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   documents: ['content', 'access', 'log', 'tree', 'merge'],
   sync: ['content', 'access', 'log', 'tree'],
   exchange: ['content', 'access', 'log', 'tree'],
+  relay: ['content', 'access', 'log', 'tree', 'sync', 'exchange'],
   workspace: ['content', 'access', 'log', 'tree', 'merge', 'documents', 'sync', 'exchange'],
   folder: ['content', 'access', 'log', 'tree', 'merge', 'documents', 'sync', 'exchange', 'workspace'],
 }

@@ -28,6 +28,19 @@ export interface DeviceListing {
   lastSeen: Date | undefined
 }
 
+/** A relay that this device uses. */
+export interface RelayListing {
+  /** libp2p PeerId. */
+  peer: string
+  addresses: string[]
+  connected: boolean
+  /** What the workspaces of this device take there, and may take, in bytes. */
+  bytes: number
+  quota: number
+  /** Why nothing goes there, or what is wrong with it. */
+  error?: { code: string; message: string; hint: string }
+}
+
 export interface PeerStatus {
   id: string
   kind: 'device' | 'relay'
@@ -46,7 +59,7 @@ export interface WorkspaceStatus {
   pending: { files: number; bytes: number }
   /** Whether it has been looked at, since the start, what is here and what is not: until then the fields below may say too little. */
   checked: boolean
-  /** How many devices of the user, this one included, are known to hold everything durably, connected or not. */
+  /** How many devices of the user, this one included, and relays are known to hold everything durably, connected or not. */
   copies: { min: number }
   /** Files of which something is not here, and that no connected device gives; the device that wrote it, and when that was seen last. At most 100. */
   waitingFor: Array<{ path: string; device: string | undefined; lastSeen: string | undefined }>
@@ -60,6 +73,7 @@ export interface Status {
   /** Own addresses. */
   addresses: string[]
   peers: PeerStatus[]
+  relays: RelayListing[]
   workspaces: WorkspaceStatus[]
   /** Set when there is no way to any peer. */
   problem?: { code: string; message: string; hint: string }
@@ -90,8 +104,12 @@ export interface Peerfold extends AsyncDisposable {
   identity: {
     /** A new user with this as the first device. The phrase is shown once and kept nowhere. */
     create(options?: IdentityOptions): Promise<{ phrase: string }>
-    /** The same user on this new device. @throws {PeerfoldError} `PHRASE_INVALID`, `IDENTITY_EXISTS` */
-    recover(phrase: string, options?: IdentityOptions): Promise<void>
+    /**
+     * The same user on this new device.
+     * @param options.relays addresses of relays that keep the user's recovery bundle: workspaces come from there. @default none
+     * @throws {PeerfoldError} `PHRASE_INVALID`, `IDENTITY_EXISTS`, `DIAL_FAILED`; `NOT_FOUND` when no relay has anything for the phrase
+     */
+    recover(phrase: string, options?: IdentityOptions & { relays?: readonly string[] }): Promise<void>
   }
   devices: {
     /** @param options.lifetime milliseconds. @default 600000 */
@@ -104,6 +122,18 @@ export interface Peerfold extends AsyncDisposable {
     list(options?: AbortOptions): Promise<DeviceListing[]>
     /** Removes a device: new keys in every workspace, sessions end. @throws {PeerfoldError} `DEVICE_NOT_FOUND` */
     revoke(id: DeviceId, options?: AbortOptions): Promise<void>
+  }
+  /** Always-on nodes that hold what is sealed for devices that are away. */
+  relays: {
+    /**
+     * Uses a relay from now on: everything goes there, too.
+     * @param address a multiaddr that ends in `/p2p/<PeerId>`, as the relay prints it
+     * @throws {PeerfoldError} `INVALID_ARGUMENT`
+     */
+    add(address: string, options?: AbortOptions): Promise<RelayListing>
+    list(): RelayListing[]
+    /** Uses it no more; what it holds stays there. @param relay address, PeerId or its beginning. @throws {PeerfoldError} `RELAY_NOT_FOUND` */
+    remove(relay: string, options?: AbortOptions): Promise<void>
   }
   workspaces: {
     create(name: string, options?: AbortOptions): Promise<Workspace>

@@ -121,6 +121,20 @@ const CODES = {
     hint: 'The other side is not a device of this user or a member of this workspace.',
   },
   BUSY: { retryable: true, hint: 'Try again a little later.' },
+  // relays
+  RELAY_REFUSED: {
+    retryable: false,
+    hint: 'The relay takes only whom its operator allows: `peerfold-relay allow PEER` there.',
+  },
+  RELAY_NOT_FOUND: { retryable: false, hint: '`peerfold relay list` shows the relays of this device.' },
+  RELAY_LIED: {
+    retryable: false,
+    hint: 'The relay contradicts what it signed before; nothing was taken back here. Use another relay.',
+  },
+  QUOTA_EXCEEDED: {
+    retryable: true,
+    hint: 'The relay has no more room for this workspace: its operator can raise the quota.',
+  },
   // folders
   FOLDER_NOT_FOUND: { retryable: false, hint: 'Create the folder first, or check its path.' },
   FOLDER_MISSING: {

@@ -6,6 +6,7 @@ import { locateDirectory } from './file-system/locate-directory.js'
 import { createNodeFileSystem } from './file-system/node-file-system.js'
 import { createNodeWatcher } from './file-system/node-watcher.js'
 import { openHome } from './home/open-home.js'
+import { pollRelay } from './net/poll-relay.js'
 import { createNodeCrypto } from './workers/node-crypto.js'
 
 export interface OpenPeerfoldOptions extends AbortOptions {
@@ -19,6 +20,8 @@ export interface OpenPeerfoldOptions extends AbortOptions {
   mdns?: boolean
   /** Without a network: for reading and writing what is here. @default false */
   offline?: boolean
+  /** Ask relays over HTTP between sessions, for networks where streams don't last. @default false */
+  poll?: boolean
   /** How fast file contents may leave and come, bytes per second, at least 16384. @default as fast as can be */
   rates?: TransferRates
 }
@@ -48,13 +51,14 @@ export async function openPeerfold(options: OpenPeerfoldOptions): Promise<Peerfo
         crypto,
         clock: systemClock,
         random: systemRandom,
+        ...(options.poll === true ? { poll: pollRelay } : undefined),
         network: options.offline === true ? undefined : ({ peerSeed }) => openNetwork(peerSeed, options),
         disk: {
+          home: home.directory,
           files: createNodeFileSystem(),
           watcher: createNodeWatcher(),
           journal: (workspace) => home.folderJournal(workspace),
           locate: locateDirectory,
-          home: home.directory,
         },
       },
       { name: options.name ?? hostname(), rates: options.rates, signal: options.signal },

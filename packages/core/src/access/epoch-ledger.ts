@@ -25,7 +25,7 @@ export class EpochLedger {
     const { id } = record.operation
     const records = this.#records.get(id) ?? new Map<CommitId, EpochRecord>()
     this.#records.set(id, records.set(commit, record))
-    const [first] = counted(records).sort(([a], [b]) => (a < b ? -1 : 1))
+    const first = firstOf(records)
     if (first === undefined) return
     const previous = first[1].operation.previous.map((one) => one.id)
     this.#keyring.announce(id, { previous, void: !first[1].stands })
@@ -51,6 +51,13 @@ export class EpochLedger {
     return readers
   }
 
+  /** The commit that announced an epoch, or of a combination the part that is not `besides`. */
+  announced(epoch: EpochId, besides: EpochId): CommitId | undefined {
+    const parts = this.#keyring.parts(epoch).filter((part) => part !== besides)
+    const commits = parts.flatMap((part) => firstOf(this.#records.get(part) ?? new Map())?.[0] ?? [])
+    return commits.at(-1)
+  }
+
   clear(): void {
     this.#records.clear()
     this.#keyring.forgetAnnounced()
@@ -61,4 +68,8 @@ function counted(records: ReadonlyMap<CommitId, EpochRecord>): Array<[CommitId, 
   const all = [...records]
   const standing = all.filter(([, { stands }]) => stands)
   return standing.length > 0 ? standing : all
+}
+
+function firstOf(records: ReadonlyMap<CommitId, EpochRecord>): [CommitId, EpochRecord] | undefined {
+  return counted(records).sort(([a], [b]) => (a < b ? -1 : 1))[0]
 }

@@ -4,7 +4,15 @@ import { sha256Now } from '../encoding/derive.js'
 import { PeerfoldError } from '../errors.js'
 import type { AbortOptions } from '../ports/abort.js'
 import type { Crypto } from '../ports/crypto.js'
-import type { DeviceId, EpochId, FeedId, UserId, WorkspaceHandle, WorkspaceId } from '../ports/ids.js'
+import type {
+  CommitId,
+  DeviceId,
+  EpochId,
+  FeedId,
+  UserId,
+  WorkspaceHandle,
+  WorkspaceId,
+} from '../ports/ids.js'
 import type { KeyValue } from '../ports/key-value.js'
 import type { Random } from '../ports/random.js'
 import { type AccessHead, clearRows, readRows, rows, type WorkspaceName } from './access-rows.js'
@@ -112,6 +120,16 @@ export class WorkspaceAccess implements LogAuthority {
     return this.#removals.stateOf(device)
   }
 
+  /** Identity entries that the log carries: of devices that wrote here, and of those that were removed. */
+  identityEntries(): IdentityEntry[] {
+    return [...this.#removals.identity.entries.values()]
+  }
+
+  /** The commit that announced an epoch; of a combination, a part other than `besides`. */
+  announced(epoch: EpochId, besides: EpochId): CommitId | undefined {
+    return this.#epochs.announced(epoch, besides)
+  }
+
   /** Current epochs whose keys have not reached this device. */
   missingEpochs(): EpochId[] {
     return this.#keyring.tips().filter((id) => this.#keyring.get(id) === undefined)
@@ -217,6 +235,7 @@ export class WorkspaceAccess implements LogAuthority {
     this.#keep(commit, ruling, entries, named.length > 0, batch)
     this.#certified.delete(commit.signedFeed)
     if (reading.operations.length > 0) await this.#applyOperations(commit, past, reading, ruling, batch)
+    else if (entries.length > 0) this.#events.emit('change')
     return changed
   }
 

@@ -18,25 +18,14 @@ export const CHUNK_SIZES: ChunkSizes = {
   normalisation: 2,
 }
 
-/**
- * FastCDC with normalised chunking (PROTOCOL.md §2.1): cuts a byte stream where its content says so. However the stream is split into
- * pieces, the chunks are the same. Holds at most one chunk.
- *
- * @example
- * ```ts
- * const chunker = new Chunker(createGearTable(gearSeed))
- * for await (const piece of file) for (const chunk of chunker.push(piece)) store(chunk)
- * const last = chunker.finish()
- * ```
- */
-export class Chunker {
+/** Finds where FastCDC with normalised chunking cuts a byte stream (PROTOCOL.md §2.1). Holds no bytes. */
+export class CutFinder {
   readonly #gear: GearTable
   readonly #sizes: ChunkSizes
   readonly #hardMask: number
   readonly #easyMask: number
-  /** What of the present chunk came in earlier pieces: copies, since a source may reuse its buffer. */
-  #held: Uint8Array[] = []
-  #heldLength = 0
+  /** Bytes of the present chunk in earlier pieces. */
+  #length = 0
   #hash = 0
 
   constructor(gear: GearTable, sizes: ChunkSizes = CHUNK_SIZES) {
@@ -47,33 +36,24 @@ export class Chunker {
     this.#easyMask = topBits(bits - sizes.normalisation)
   }
 
-  /** The chunks that end in this piece. Each has a buffer of its own. */
-  push(piece: Uint8Array): Uint8Array[] {
-    const chunks: Uint8Array[] = []
-    let start = 0
-    while (start < piece.length) {
-      const cut = this.#findCut(piece, start)
-      const part = piece.subarray(start, cut < 0 ? piece.length : cut)
-      if (cut < 0) {
-        this.#hold(part)
-        break
-      }
-      chunks.push(this.#take(part))
-      start = cut
-    }
-    return chunks
+  /** Where in `piece` the chunk that goes on at `start` ends; −1 when it goes on behind the piece. */
+  next(piece: Uint8Array, start: number): number {
+    const cut = this.#find(piece, start)
+    this.#length = cut < 0 ? this.#length + piece.length - start : 0
+    if (cut >= 0) this.#hash = 0
+    return cut
   }
 
-  /** The rest, which ends no chunk of its own; undefined when there is none. The chunker can be used anew. */
-  finish(): Uint8Array | undefined {
-    return this.#heldLength === 0 ? undefined : this.#take(new Uint8Array())
+  /** There is no more: the next byte begins a new content. */
+  reset(): void {
+    this.#length = 0
+    this.#hash = 0
   }
 
-  /** Where in `piece` the chunk that goes on at `start` ends, or −1. */
-  #findCut(piece: Uint8Array, start: number): number {
+  #find(piece: Uint8Array, start: number): number {
     const { min, average, max } = this.#sizes
     /** Positions in the piece of the chunk's own 0, min, average and max. */
-    const origin = start - this.#heldLength
+    const origin = start - this.#length
     const end = Math.min(piece.length, origin + max)
     const middle = Math.min(end, origin + average)
     let cut = this.#scan(piece, Math.max(start, origin + min), middle, this.#hardMask)
@@ -108,17 +88,54 @@ export class Chunker {
     this.#hash = hash
     return -1
   }
+}
 
-  #hold(part: Uint8Array): void {
-    this.#held.push(part.slice())
-    this.#heldLength += part.length
+/**
+ * FastCDC with normalised chunking (PROTOCOL.md §2.1): cuts a byte stream where its content says so. However the stream is split into
+ * pieces, the chunks are the same. Holds at most one chunk.
+ *
+ * @example
+ * ```ts
+ * const chunker = new Chunker(createGearTable(gearSeed))
+ * for await (const piece of file) for (const chunk of chunker.push(piece)) store(chunk)
+ * const last = chunker.finish()
+ * ```
+ */
+export class Chunker {
+  readonly #cuts: CutFinder
+  /** What of the present chunk came in earlier pieces: copies, since a source may reuse its buffer. */
+  #held: Uint8Array[] = []
+
+  constructor(gear: GearTable, sizes: ChunkSizes = CHUNK_SIZES) {
+    this.#cuts = new CutFinder(gear, sizes)
+  }
+
+  /** The chunks that end in this piece. Each has a buffer of its own. */
+  push(piece: Uint8Array): Uint8Array[] {
+    const chunks: Uint8Array[] = []
+    let start = 0
+    while (start < piece.length) {
+      const cut = this.#cuts.next(piece, start)
+      const part = piece.subarray(start, cut < 0 ? piece.length : cut)
+      if (cut < 0) {
+        this.#held.push(part.slice())
+        break
+      }
+      chunks.push(this.#take(part))
+      start = cut
+    }
+    return chunks
+  }
+
+  /** The rest, which ends no chunk of its own; undefined when there is none. The chunker can be used anew. */
+  finish(): Uint8Array | undefined {
+    this.#cuts.reset()
+    return this.#held.length === 0 ? undefined : this.#take(new Uint8Array())
   }
 
   #take(part: Uint8Array): Uint8Array {
     const chunk = concatBytes(...this.#held, part)
     this.#held = []
-    this.#heldLength = 0
-    this.#hash = 0
     return chunk
   }
 }

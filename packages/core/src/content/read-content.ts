@@ -2,6 +2,7 @@ import type { CID } from 'multiformats/cid'
 import { equalBytes } from '../encoding/bytes.js'
 import { isPeerfoldError, PeerfoldError } from '../errors.js'
 import { blockCid } from './block-cid.js'
+import { buffers } from './buffer-pool.js'
 import type { ChunkIndex } from './chunk-index.js'
 import { invalid, PlainHash } from './manifest.js'
 import { mapOrdered } from './map-ordered.js'
@@ -15,6 +16,7 @@ import {
   readRoot,
   walkChunks,
 } from './read-tree.js'
+import { TAG_BYTES } from './sizes.js'
 import type { ContentRef } from './types.js'
 
 export interface ReadContentOptions extends ReadTreeOptions {
@@ -26,6 +28,8 @@ export interface ReadContentOptions extends ReadTreeOptions {
   readAhead?: number
   /** Chunks that were read are checked, so they may be entered for deduplication. */
   known?: Pick<ChunkIndex, 'add'>
+  /** A piece's memory may be used again once the next piece is asked for. @default false */
+  reuse?: boolean
   /** Called with the bytes handed out so far. */
   onProgress?: (bytes: number) => void
 }
@@ -98,6 +102,7 @@ async function* chunkPieces(
     for (const { entry, offset, bytes } of batch) {
       plain.add(entry.hash, entry.length)
       yield bytes.subarray(Math.max(0, range.from - offset), range.to - offset)
+      if (options.reuse) buffers.give(bytes)
     }
   }
   const whole = range.from === 0 && range.to === ref.size
@@ -120,9 +125,9 @@ async function* batched(chunks: AsyncIterable<PlacedChunk>): AsyncGenerator<Plac
 
 async function openBatch(
   batch: readonly PlacedChunk[],
-  { source, crypto, known, signal }: ReadContentOptions,
+  { source, crypto, known, reuse, signal }: ReadContentOptions,
 ): Promise<(PlacedChunk & { bytes: Uint8Array })[]> {
-  const plaintexts = await openAll(batch, { source, crypto, signal })
+  const plaintexts = await openAll(batch, { source, crypto, reuse, signal })
   const wrong = batch.find(({ entry }, i) => entry.length !== plaintexts[i]?.length)
   if (wrong !== undefined) invalid(`a chunk of another length than ${wrong.entry.length}`)
   if (known !== undefined) {
@@ -137,12 +142,13 @@ async function openBatch(
 /** Opening authenticates every byte, so the source need not hash as well; when something does not open, it does. */
 async function openAll(
   batch: readonly PlacedChunk[],
-  options: Pick<ReadContentOptions, 'source' | 'crypto' | 'signal'>,
+  options: Pick<ReadContentOptions, 'source' | 'crypto' | 'reuse' | 'signal'>,
 ): Promise<Uint8Array[]> {
-  const { source, crypto, signal } = options
+  const { source, crypto, reuse, signal } = options
   const jobs = await Promise.all(
-    batch.map(async ({ entry: { key, hash, digest } }) => {
-      return { key, hash, bytes: await source.get(blockCid(digest), { signal, unchecked: true }) }
+    batch.map(async ({ entry: { key, hash, digest, length } }) => {
+      const into = reuse ? buffers.take(length + TAG_BYTES) : undefined
+      return { key, hash, bytes: await source.get(blockCid(digest), { signal, unchecked: true, into }) }
     }),
   )
   try {

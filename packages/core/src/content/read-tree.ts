@@ -1,5 +1,4 @@
 import { equalBytes } from '../encoding/bytes.js'
-import { sha256Now } from '../encoding/derive.js'
 import { isPeerfoldError, PeerfoldError } from '../errors.js'
 import type { AbortOptions } from '../ports/abort.js'
 import type { Crypto } from '../ports/crypto.js'
@@ -52,7 +51,7 @@ export async function readRoot(ref: ContentRef, options: ReadTreeOptions): Promi
   const root = decodeRoot(await openSealed({ digest: blockDigest(ref.root), key: ref.key }, options))
   if (root.size !== ref.size || !equalBytes(root.plain, ref.plain))
     invalid('another content than its reference says')
-  if (root.body instanceof Uint8Array && !equalBytes(root.plain, plainOf(root.body))) {
+  if (root.body instanceof Uint8Array && !equalBytes(root.plain, await plainOf(root.body, options))) {
     invalid('an inline content that does not match')
   }
   return root
@@ -170,8 +169,14 @@ async function openOne(
   return opened[0] as Uint8Array
 }
 
-function plainOf(content: Uint8Array): Uint8Array {
+async function plainOf(
+  content: Uint8Array,
+  { crypto, signal }: Pick<ReadTreeOptions, 'crypto' | 'signal'>,
+): Promise<Uint8Array> {
   const plain = new PlainHash()
-  if (content.length > 0) plain.add(sha256Now(content), content.length)
+  if (content.length > 0) {
+    const [hash] = await crypto.hash([content], { signal })
+    plain.add(hash as Uint8Array, content.length)
+  }
   return plain.digest()
 }

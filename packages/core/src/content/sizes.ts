@@ -10,6 +10,9 @@ export const CHUNK_AVERAGE = 256 * KiB
 /** No chunk is larger. */
 export const CHUNK_MAX = MiB
 
+/** What sealing adds to a chunk. */
+export const TAG_BYTES = 16
+
 /** Content up to this length travels inside its root block, so that a small file is one block. The sealed root stays under 32 KiB. */
 export const INLINE_MAX = 32 * KiB - 256
 

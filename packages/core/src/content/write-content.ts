@@ -4,10 +4,11 @@ import type { AbortOptions } from '../ports/abort.js'
 import type { Block } from '../ports/block-store.js'
 import type { Crypto, SealedChunk } from '../ports/crypto.js'
 import { blockCid } from './block-cid.js'
+import { buffers } from './buffer-pool.js'
 import { pieces } from './byte-source.js'
+import { type ChunkBatch, chunkBatches } from './chunk-batches.js'
 import type { ChunkIndex } from './chunk-index.js'
-import { Chunker } from './chunker.js'
-import { createGearTable, type GearTable } from './gear.js'
+import { createGearTable } from './gear.js'
 import { type Entry, encodeRoot, PlainHash } from './manifest.js'
 import { ManifestBuilder } from './manifest-builder.js'
 import { mapOrdered } from './map-ordered.js'
@@ -29,13 +30,11 @@ export interface WriteContentOptions extends AbortOptions {
   onProgress?: (bytes: number) => void
 }
 
-/** Chunks are hashed and sealed in batches of about so many bytes: worth a thread's while, small enough to hold several. */
-const BATCH_BYTES = 1024 * 1024
 const BATCHES_AT_ONCE = 3
 
 /**
- * Cuts, seals and stores a content, in bounded memory: three batches of at most 2 MiB, each as plaintext and as ciphertext, so 12 MiB
- * whatever the size. Blocks are durable once the sink is flushed.
+ * Cuts, seals and stores a content, in bounded memory: four batches of at most 1.5 MiB whatever the size, each
+ * sealed where it lies if the backend can. Blocks are durable once the sink is flushed.
  *
  * Equal content under equal keys gives the same root, unless `known` holds some of its chunks sealed under an earlier epoch's secret.
  *
@@ -54,7 +53,7 @@ export async function writeContent(source: ByteSource, options: WriteContentOpti
     options.onProgress?.(start.bytes.length)
     return await writer.writeSmall(start.bytes)
   }
-  const batches = chunkBatches(start.source, createGearTable(gearSeed), signal)
+  const batches = chunkBatches(start.source, createGearTable(gearSeed), { signal })
   let taken = 0
   for await (const batch of mapOrdered(batches, BATCHES_AT_ONCE, writer.storeBatch, signal)) {
     await writer.append(batch)
@@ -76,12 +75,13 @@ export async function identifyContent(
   const { signal, crypto } = options
   const plain = new PlainHash()
   let size = 0
-  const batches = chunkBatches(source, createGearTable(options.gearSeed), signal)
+  const batches = chunkBatches(source, createGearTable(options.gearSeed), { signal })
   const hashed = mapOrdered(
     batches,
     BATCHES_AT_ONCE,
-    async (chunks, signal) => {
+    async ({ chunks }, signal) => {
       const hashes = await crypto.hash(chunks, { signal })
+      giveBack(chunks)
       return chunks.map((chunk, i) => ({ hash: hashes[i] as Uint8Array, length: chunk.length }))
     },
     signal,
@@ -122,33 +122,6 @@ async function* resume(taken: Uint8Array[], rest: AsyncGenerator<Uint8Array>): A
   }
 }
 
-/** Batches of chunks, each at most `BATCH_BYTES` and one chunk. */
-async function* chunkBatches(
-  source: ByteSource,
-  gear: GearTable,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<Uint8Array[]> {
-  const chunker = new Chunker(gear)
-  let chunks: Uint8Array[] = []
-  let bytes = 0
-  for await (const piece of pieces(source, signal)) {
-    // In slices, so that one huge piece does not become one huge batch.
-    for (let at = 0; at < piece.length; at += BATCH_BYTES) {
-      for (const chunk of chunker.push(piece.subarray(at, at + BATCH_BYTES))) {
-        chunks.push(chunk)
-        bytes += chunk.length
-        if (bytes < BATCH_BYTES) continue
-        yield chunks
-        chunks = []
-        bytes = 0
-      }
-    }
-  }
-  const rest = chunker.finish()
-  if (rest !== undefined) chunks.push(rest)
-  if (chunks.length > 0) yield chunks
-}
-
 interface StoredBatch {
   bytes: number
   entries: Entry[]
@@ -185,8 +158,7 @@ class ContentWriter {
   }
 
   /** Runs for several batches at once. */
-  readonly storeBatch = async (chunks: Uint8Array[], signal: AbortSignal): Promise<StoredBatch> => {
-    const bytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0)
+  readonly storeBatch = async ({ chunks, bytes }: ChunkBatch, signal: AbortSignal): Promise<StoredBatch> => {
     return { bytes, entries: await this.#storeChunks(chunks, signal) }
   }
 
@@ -213,16 +185,17 @@ class ContentWriter {
    */
   async #storeChunks(chunks: Uint8Array[], signal: AbortSignal): Promise<Entry[]> {
     const { known, crypto } = this.#options
-    if (known === undefined) return this.#put(await this.#seal(chunks, signal), signal)
+    if (known === undefined) return this.#put(await this.#seal(chunks, signal, true), signal)
     if (!this.#expectKnown) {
-      const sealed = await this.#seal(chunks, signal)
+      const sealed = await this.#seal(chunks, signal, true)
       return this.#putUnknown(sealed, await this.#ask(known, sealed, signal), signal)
     }
     const hashes = await crypto.hash(chunks, { signal })
     const asked = chunks.map(({ length }, i) => ({ hash: hashes[i] as Uint8Array, length }))
     const found = await this.#ask(known, asked, signal)
     const unknown = chunks.filter((_, i) => found[i] === undefined)
-    const sealed = (await this.#seal(unknown, signal)).values()
+    if (unknown.length === 0) giveBack(chunks)
+    const sealed = (await this.#seal(unknown, signal, true)).values()
     const all = found.map((entry) => entry ?? (sealed.next().value as SealedEntry))
     return this.#putUnknown(all, found, signal)
   }
@@ -250,17 +223,22 @@ class ContentWriter {
     return found.map((entry) => entry ?? (next.next().value as Entry))
   }
 
-  async #seal(chunks: Uint8Array[], signal: AbortSignal | undefined): Promise<SealedEntry[]> {
+  async #seal(
+    chunks: Uint8Array[],
+    signal: AbortSignal | undefined,
+    inPlace = false,
+  ): Promise<SealedEntry[]> {
     if (chunks.length === 0) return []
     const { crypto, keys } = this.#options
     // Chunks that are given up may have no length afterwards.
     const lengths = chunks.map((chunk) => chunk.length)
-    const sealed = await crypto.sealChunks(keys.dedupSecret, chunks, { signal, giveUp: true })
+    const sealed = await crypto.sealChunks(keys.dedupSecret, chunks, { signal, giveUp: true, inPlace })
     return sealed.map((chunk, i) => ({ ...chunk, length: lengths[i] as number }))
   }
 
   async #put(sealed: readonly SealedEntry[], signal: AbortSignal | undefined): Promise<Entry[]> {
     if (sealed.length > 0) await this.#options.sink.put(sealed.map(toBlock), { signal, named: true })
+    giveBack(sealed.map(({ bytes }) => bytes))
     return sealed.map(({ bytes: _, ...entry }) => entry)
   }
 
@@ -269,6 +247,11 @@ class ContentWriter {
     const [entry] = await this.#put(await this.#seal([plaintext], signal), signal)
     return { ...(entry as Entry), length }
   }
+}
+
+/** Chunks of one batch lie in one buffer, sealed ones may. */
+function giveBack(all: readonly Uint8Array[]): void {
+  for (const bytes of all) buffers.give(bytes)
 }
 
 function toBlock({ digest, bytes }: SealedChunk): Block {

@@ -9,6 +9,7 @@ import type { LogStore } from '../ports/log-store.js'
 import type { Network } from '../ports/network.js'
 import type { Random } from '../ports/random.js'
 import type { Watcher } from '../ports/watcher.js'
+import type { PollRelay } from './relays/rest.js'
 
 /** The stores of one workspace on one device. */
 export interface WorkspaceStores {
@@ -33,14 +34,14 @@ export interface Home {
 
 /** A real file system, where the platform has one. */
 export interface Disk {
+  /** Where the device's home lies: no synced folder may hold it, or lie in it. */
+  home: string
   files: FileSystem
   watcher: Watcher
   /** The journal of a workspace's folder on this device: what was last equal on disk and in the workspace. */
   journal(workspace: WorkspaceId): Promise<LogStore>
   /** The canonical absolute form of a directory (links resolved), and the directories around it, nearest first. */
   locate(directory: string): Promise<{ directory: string; ancestors: string[] }>
-  /** The device's own directory, with its keys: no synced folder lies in it or around it. */
-  home?: string
 }
 
 /** What a platform gives a device. */
@@ -52,4 +53,6 @@ export interface PeerfoldComponents {
   /** Makes the network once the device has its key, the Ed25519 seed of the PeerId. Absent: the device stays offline. */
   network?: (init: { peerSeed: Uint8Array }, options?: AbortOptions) => Promise<Network>
   disk?: Disk
+  /** Asks relays over HTTP between sessions, for networks where streams don't last. Absent: sessions are kept. */
+  poll?: PollRelay
 }

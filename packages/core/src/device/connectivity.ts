@@ -8,7 +8,7 @@ import type { Exchange, TransferRates } from '../exchange/types.js'
 import type { AbortOptions } from '../ports/abort.js'
 import type { Clock } from '../ports/clock.js'
 import type { Crypto } from '../ports/crypto.js'
-import type { Network, PeerId } from '../ports/network.js'
+import type { Carrier, Network, PeerId } from '../ports/network.js'
 import type { Random } from '../ports/random.js'
 import type { AddressStore } from '../sync/addresses.js'
 import { createDialer, type Dialer } from '../sync/dialer.js'
@@ -17,6 +17,11 @@ import { createSync } from '../sync/sync.js'
 import type { Sync, SyncAuthority } from '../sync/types.js'
 import type { IdentityStore } from './identity-store.js'
 import type { DeviceJournal } from './journal.js'
+import { offerRecovery } from './relays/recovery.js'
+import type { RelayBook } from './relays/relay-book.js'
+import { Relays } from './relays/relays.js'
+import type { PollRelay } from './relays/rest.js'
+import type { WorkspaceRuntime } from './workspace-runtime.js'
 
 export interface ConnectivityInit {
   network: Network
@@ -27,8 +32,14 @@ export interface ConnectivityInit {
   clock: Clock
   random: Random
   rates?: TransferRates
+  /** The relays that this device uses. */
+  book: RelayBook
   /** Discovery keys of the workspaces. */
   discoveryKeys(): Uint8Array[]
+  workspaces(): WorkspaceRuntime[]
+  /** How relays are asked between sessions. @default they are kept in session */
+  poll: PollRelay | undefined
+  onStatus(): void
 }
 
 const MEET_MS = 10_000
@@ -44,6 +55,7 @@ export class Connectivity {
   readonly exchange: Exchange
   readonly dialer: Dialer
   readonly invitations: Invitations
+  readonly relays: Relays
   readonly #init: ConnectivityInit
   readonly #events = new Emitter<ConnectivityEvents>()
   #pairings: Pairings | undefined
@@ -53,7 +65,7 @@ export class Connectivity {
   #started = false
 
   constructor(init: ConnectivityInit) {
-    const { network, identity, authority, journal, clock, random } = init
+    const { network, identity, authority, journal, crypto, clock, random, book } = init
     this.#init = init
     this.network = network
     this.invitations = new Invitations({ clock, random })
@@ -62,8 +74,8 @@ export class Connectivity {
       network,
       clock,
       random,
-      store: createAddressStore(journal),
-      devices: () => identity.others(),
+      store: createAddressStore(journal, book),
+      devices: () => [...identity.others(), ...relayTargets(book)],
       discoveryKeys: init.discoveryKeys,
     })
     this.sync = createSync({
@@ -78,6 +90,27 @@ export class Connectivity {
       },
       addresses: this.dialer,
     })
+    this.relays = new Relays({
+      book,
+      network,
+      exchange: this.exchange,
+      journal,
+      crypto,
+      clock,
+      random,
+      workspaces: init.workspaces,
+      bundle: () => offerRecovery({ ...init, workspaces: init.workspaces(), relays: book.list() }),
+      onStatus: init.onStatus,
+      onSession: () => this.dialer.changed(),
+      onWanted: () => this.dialer.hurry(),
+      poll: init.poll,
+    })
+  }
+
+  /** How a peer is reached now. */
+  carrier(peer: PeerId): Carrier | undefined {
+    if (this.relays.isResting(peer)) return 'http'
+    return this.network.connections().find((connection) => connection.peer === peer)?.carrier
   }
 
   onPaired(listener: ConnectivityEvents['paired']): () => void {
@@ -103,11 +136,16 @@ export class Connectivity {
     })
     this.#stops = [
       identity.onChange(() => this.dialer.changed()),
-      authority.onChange(() => this.dialer.changed()),
+      authority.onChange(() => {
+        this.dialer.changed()
+        this.relays.wake()
+      }),
+      this.#init.book.onChange(() => this.dialer.changed()),
       // Its word that it stored what pairing gave it may be lost; that it is in session shows as much.
       this.sync.on('open', ({ device }) => this.#pairings?.met(device)),
     ]
     await this.sync.start()
+    this.relays.start()
     await this.dialer.start()
   }
 
@@ -143,6 +181,7 @@ export class Connectivity {
     for (const stop of this.#stops) stop()
     await this.#pairings?.close()
     await this.dialer.close()
+    await this.relays.close()
     await this.sync.close()
     await this.exchange.close()
     await this.network.close()
@@ -151,13 +190,21 @@ export class Connectivity {
 
 const ADDRESSES = 'addresses/'
 
-function createAddressStore(journal: DeviceJournal): AddressStore {
+function createAddressStore(journal: DeviceJournal, book: RelayBook): AddressStore {
   return {
     get: async (peer) => {
       const bytes = journal.get(ADDRESSES + peer)
-      return bytes === undefined ? undefined : (decodeCbor(bytes, 'HOME_INVALID') as string[])
+      const worked = bytes === undefined ? [] : (decodeCbor(bytes, 'HOME_INVALID') as string[])
+      const given = book.list().find((relay) => relay.peer === peer)?.addresses ?? []
+      const all = [...new Set([...worked, ...given])]
+      return all.length === 0 ? undefined : all
     },
     put: (peer, addresses, options?: AbortOptions) =>
       journal.set([[ADDRESSES + peer, encodeCbor(addresses)]], options),
   }
+}
+
+/** Relays are kept connected with like devices. */
+function relayTargets(book: RelayBook): Array<{ peer: PeerId; name: string }> {
+  return book.list().map(({ peer, addresses }) => ({ peer, name: `relay ${addresses[0] ?? peer}` }))
 }

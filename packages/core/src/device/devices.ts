@@ -17,6 +17,7 @@ import { pair } from '../sync/pairing.js'
 import type { Connectivity } from './connectivity.js'
 import type { IdentityStore } from './identity-store.js'
 import type { Presence } from './presence.js'
+import type { RelayBook } from './relays/relay-book.js'
 import type { Workspaces } from './workspaces.js'
 
 export interface DevicesInit {
@@ -25,11 +26,15 @@ export interface DevicesInit {
   crypto: Crypto
   clock: Clock
   presence(): Presence
+  relays: RelayBook
   /** @throws {PeerfoldError} `NO_PATH` on a device that was opened offline */
   connectivity(): Connectivity
   /** This device has a user from now on. */
   begin(options?: AbortOptions): Promise<void>
 }
+
+/** As many as a ticket can name. */
+const MAX_TICKET_RELAYS = 8
 
 /** The devices of the user: how further ones come in, which there are, how they go. */
 export class Devices {
@@ -71,7 +76,10 @@ export class Devices {
       user,
       inviter: keys.peer,
       addresses: network.addresses(),
-      relays: [],
+      relays: this.#init.relays
+        .list()
+        .flatMap(({ addresses }) => addresses)
+        .slice(0, MAX_TICKET_RELAYS),
       lifetime,
     })
     const id = ticketId(ticket.secret)
@@ -139,7 +147,7 @@ export class Devices {
     learn: (entries: Uint8Array[]) => Promise<unknown>,
     options: AbortOptions,
   ): Promise<void> {
-    const { identity, workspaces, clock, crypto } = this.#init
+    const { identity, workspaces, clock, crypto, relays } = this.#init
     const { network } = this.#init.connectivity()
     const store = async ({ entries, grants }: { entries: Uint8Array[]; grants: Uint8Array[] }) => {
       await learn(entries)
@@ -147,6 +155,7 @@ export class Devices {
       if (inviter !== undefined) await workspaces.accept(inviter.certificate, grants)
     }
     await pair({ network, clock, crypto, ticket, secrets: identity.secrets, name, store }, options)
+    for (const address of ticket.relays) await relays.add(address, options)
   }
 }
 

@@ -74,6 +74,7 @@ export class Folders {
       throw folderNotFound(directory, cause)
     })
     if (stat.type !== 'folder') throw folderNotFound(directory)
+    await this.#checkHome(directory, located)
     for (const bound of this.list()) {
       if (bound.workspace === workspace) continue
       if (bound.directory === located.directory)
@@ -82,26 +83,26 @@ export class Folders {
       if (located.ancestors.includes(bound.directory) || ancestors.includes(located.directory))
         throw new PeerfoldError('FOLDER_NESTED', `${directory} and ${bound.directory} lie inside one another`)
     }
-    await this.#checkHome(directory, located)
     await this.#checkMarkers(directory, located.ancestors)
     return located.directory
   }
 
-  /** Keys never leave the device, and what syncing writes must not be something to sync. */
+  /** A device that synced its own keys, logs and blocks would never come to an end, and give them away. */
   async #checkHome(
     directory: string,
     located: { directory: string; ancestors: readonly string[] },
   ): Promise<void> {
     const { disk } = this.#init
-    if (disk.home === undefined) return
     const home = await disk.locate(disk.home)
-    const isNested =
-      [located.directory, ...located.ancestors].includes(home.directory) ||
-      home.ancestors.includes(located.directory)
-    if (!isNested) return
-    throw new PeerfoldError('FOLDER_NESTED', `${directory} holds the home of this device, or lies in it`, {
-      hint: 'The home holds keys and is never synced: choose another folder, or another --home.',
-    })
+    const around = [home.directory, ...home.ancestors].includes(located.directory)
+    if (around || located.ancestors.includes(home.directory))
+      throw new PeerfoldError(
+        'FOLDER_NESTED',
+        `${directory} and the home of this device lie inside one another`,
+        {
+          hint: 'Choose another folder, or another --home.',
+        },
+      )
   }
 
   /** Folders of other homes and of other people's devices carry a marker too. */

@@ -18,6 +18,7 @@ import { ChangeFeed } from '../workspace/change-feed.js'
 import { createContentStore } from '../workspace/local-content.js'
 import { Replicator } from '../workspace/replicator.js'
 import { TreeGate } from '../workspace/tree-gate.js'
+import type { CopyHolder } from '../workspace/types.js'
 import { WorkspaceFacade } from '../workspace/workspace.js'
 import type { WorkspaceStores } from './components.js'
 import { createFolderSource } from './folder-source.js'
@@ -42,6 +43,8 @@ export interface OpenWorkspaceInit {
   onChange(): void
   /** Whether the synced folder, where there is one, has nothing left to apply. */
   folderRests(): boolean
+  /** Resolves when so many machines hold all that is in the workspace. */
+  durable(workspace: WorkspaceRuntime, copies: number, options?: AbortOptions): Promise<CopyHolder[]>
 }
 
 /** Puts a workspace's parts together, from the stores up, and lets its peers have it. */
@@ -141,7 +144,8 @@ export async function openWorkspace(
     await tree.close()
     await Promise.all([stores.log.close(), stores.blocks.close(), stores.index.close()])
   }
-  return {
+  const durable = (copies: number, options?: AbortOptions) => init.durable(runtime, copies, options)
+  const runtime: WorkspaceRuntime = {
     id,
     handle,
     access,
@@ -149,11 +153,24 @@ export async function openWorkspace(
       return name()
     },
     log,
+    blocks: stores.blocks,
     tree,
     content,
     replicator,
     openFacade: () =>
-      new WorkspaceFacade({ id, name, device, log, tree, gate, content, changes, clock, deviceName }),
+      new WorkspaceFacade({
+        id,
+        name,
+        device,
+        log,
+        tree,
+        gate,
+        content,
+        changes,
+        clock,
+        deviceName,
+        durable,
+      }),
     folderSource: createFolderSource({ id, name, log, tree, gate, content }),
     get complete() {
       return complete()
@@ -164,6 +181,7 @@ export async function openWorkspace(
     settle,
     close: () => (closed ??= close()),
   }
+  return runtime
 }
 
 /** What is here is kept whole: heads first, then every older version that history names. */

@@ -1,4 +1,7 @@
+import { identityBytes } from '../access/identity-log.js'
+import { parsePhrase } from '../access/phrase.js'
 import type { DeviceInfo, IdentityOptions, Peerfold, Status } from '../api.js'
+import { Wakeup } from '../async/wakeup.js'
 import { PeerfoldError } from '../errors.js'
 import type { TransferRates } from '../exchange/types.js'
 import type { ExportOptions, ExportReport } from '../export/types.js'
@@ -9,13 +12,18 @@ import type { Live, Workspace } from '../workspace/types.js'
 import { Acknowledgements } from './acknowledgements.js'
 import type { PeerfoldComponents } from './components.js'
 import { Connectivity } from './connectivity.js'
+import type { CopiesParts } from './copies.js'
 import { Devices } from './devices.js'
+import { type DurableParts, durable } from './durable.js'
 import { exportRuntime } from './export.js'
 import { Folders } from './folders.js'
 import { IdentityStore } from './identity-store.js'
 import { type DeviceJournal, openDeviceJournal } from './journal.js'
 import { LiveStatus } from './live-status.js'
 import { Presence } from './presence.js'
+import { fetchBundles } from './relays/recovery.js'
+import { parseRelay, RelayBook } from './relays/relay-book.js'
+import { relaysApi } from './relays/relays-api.js'
 import { settle } from './settle.js'
 import { computeStatus, type StatusParts } from './status.js'
 import { DeviceAuthority } from './sync-authority.js'
@@ -62,6 +70,8 @@ class Device implements Peerfold {
   readonly #acknowledgements: Acknowledgements
   readonly #workspaces: Workspaces
   readonly #folders: Folders | undefined
+  readonly #book: RelayBook
+  readonly #changed = new Wakeup()
   #connectivity: Connectivity | undefined
   #presence: Presence
   #status: LiveStatus | undefined
@@ -69,6 +79,7 @@ class Device implements Peerfold {
 
   readonly identity: Peerfold['identity']
   readonly devices: Peerfold['devices']
+  readonly relays: Peerfold['relays']
   readonly workspaces: Peerfold['workspaces']
   readonly folders: Peerfold['folders']
 
@@ -85,6 +96,7 @@ class Device implements Peerfold {
     this.#identity = identity
     const { disk, clock, random } = components
     const sync = () => this.#connectivity?.sync
+    this.#book = new RelayBook(journal)
     this.#acknowledgements = new Acknowledgements({ journal, clock, sync })
     const earlier = (id: DeviceId) => this.#acknowledgements.lastSeen(id)
     this.#presence = new Presence(undefined, () => clock.now(), earlier)
@@ -95,7 +107,8 @@ class Device implements Peerfold {
       acknowledgements: this.#acknowledgements,
       connectivity: () => this.#connectivity,
       folderRests: (id) => this.#folderRests(id),
-      onStatus: () => this.#status?.touch(),
+      onStatus: () => this.#touch(),
+      durable: (workspace, copies, options) => durable(this.#durableParts(), workspace, copies, options),
     })
     this.#folders =
       disk === undefined
@@ -116,6 +129,7 @@ class Device implements Peerfold {
       identity,
       workspaces: this.#workspaces,
       presence: () => this.#presence,
+      relays: this.#book,
       connectivity: () => this.#online(),
       begin: (options) => this.#begin(options),
     })
@@ -132,6 +146,7 @@ class Device implements Peerfold {
       list: async () => devices.list(),
       revoke: (id, options) => devices.revoke(id, options),
     }
+    this.relays = relaysApi(this.#book, () => this.#connectivity?.relays)
     this.workspaces = {
       create: async (workspace, options) => (await this.#workspaces.create(workspace, options)).openFacade(),
       open: async (id) => this.#workspaces.find(id).openFacade(),
@@ -167,13 +182,17 @@ class Device implements Peerfold {
         clock,
         random,
         rates: this.#rates,
+        book: this.#book,
         discoveryKeys: () => this.#workspaces.discoveryKeys(),
+        workspaces: () => this.#workspaces.all(),
+        poll: this.#components.poll,
+        onStatus: () => this.#noticed(),
       })
       const { sync, dialer } = this.#connectivity
       const earlier = (id: DeviceId) => this.#acknowledgements.lastSeen(id)
       this.#presence = new Presence(sync, () => clock.now(), earlier)
       sync.on('progress', (_, handle) => this.#acknowledgements.note(handle))
-      for (const event of ['open', 'closed', 'progress'] as const) sync.on(event, () => this.#status?.touch())
+      for (const event of ['open', 'closed', 'progress'] as const) sync.on(event, () => this.#noticed())
       dialer.on('problem', () => this.#status?.touch())
     }
     try {
@@ -206,7 +225,7 @@ class Device implements Peerfold {
         folders: this.#folders,
         connectivity: this.#connectivity,
         workspaces: () => this.#workspaces.all(),
-        hasOthers: () => this.#identity.others().length > 0,
+        others: () => this.#identity.others().map(({ peer }) => peer),
       },
       options,
     )
@@ -226,11 +245,11 @@ class Device implements Peerfold {
   async #begin(options?: AbortOptions): Promise<void> {
     await this.#workspaces.openAll(options)
     const parts: StatusParts = {
-      identity: this.#identity,
+      ...this.#copiesParts(),
       presence: this.#presence,
       folders: this.#folders,
       sync: this.#connectivity?.sync,
-      acknowledgements: this.#acknowledgements,
+      carrier: (peer) => this.#connectivity?.carrier(peer),
       addresses: () => this.#connectivity?.network.addresses() ?? [],
       workspaces: () => this.#workspaces.all(),
       problem: () => this.#connectivity?.dialer.problem,
@@ -247,9 +266,49 @@ class Device implements Peerfold {
     return created
   }
 
-  async #recoverIdentity(phrase: string, { name = this.#name, signal }: IdentityOptions = {}): Promise<void> {
+  /** Relays are asked first: a phrase that none of them knows leaves nothing behind. */
+  async #recoverIdentity(
+    phrase: string,
+    { name = this.#name, relays = [], signal }: IdentityOptions & { relays?: readonly string[] } = {},
+  ): Promise<void> {
+    this.#identity.throwIfExists()
+    const known = relays.map(parseRelay)
+    const { crypto, clock } = this.#components
+    const bundles =
+      known.length === 0
+        ? []
+        : await fetchBundles({ network: this.#online().network, crypto, clock }, parsePhrase(phrase), known, {
+            signal,
+          })
     await this.#identity.recover(phrase, name, { signal })
+    for (const { identity } of bundles) await this.#identity.merge(identityBytes(identity), { signal })
     await this.#begin({ signal })
+    for (const { grants } of bundles) await this.#workspaces.adopt(grants, { signal })
+    const addresses = [...relays, ...bundles.flatMap((bundle) => bundle.relays)]
+    for (const address of new Set(addresses)) await this.#book.add(address, { signal })
+  }
+
+  #durableParts(): DurableParts {
+    return { ...this.#copiesParts(), changed: (options) => this.#changed.wait(options) }
+  }
+
+  #noticed(): void {
+    this.#status?.touch()
+    this.#changed.wake()
+  }
+
+  #copiesParts(): CopiesParts {
+    return {
+      identity: this.#identity,
+      acknowledgements: this.#acknowledgements,
+      relays: this.#connectivity?.relays,
+    }
+  }
+
+  /** Something that status shows has changed; what came may be what relays wait for. */
+  #touch(): void {
+    this.#noticed()
+    if (this.#workspaces.all().every(({ complete }) => complete)) this.#connectivity?.relays.wake()
   }
 
   async #createFolder(

@@ -5,6 +5,7 @@ import type { PeerId } from '../ports/network.js'
 import type { Dialer } from '../sync/dialer.js'
 import type { Sync } from '../sync/types.js'
 import type { Folders } from './folders.js'
+import type { Relays } from './relays/relays.js'
 import type { WorkspaceRuntime } from './workspace-runtime.js'
 
 /** Devices that are on but not connected yet get so long to appear. */
@@ -15,10 +16,10 @@ export interface SettleInit {
   clock: Clock
   folders: Folders | undefined
   /** Absent on a device that is offline. */
-  connectivity: { sync: Sync; dialer: Dialer } | undefined
+  connectivity: { sync: Sync; dialer: Dialer; relays: Relays } | undefined
   workspaces(): WorkspaceRuntime[]
-  /** Whether the user has other devices at all. */
-  hasOthers(): boolean
+  /** The user's other devices. */
+  others(): PeerId[]
 }
 
 /**
@@ -33,9 +34,19 @@ export async function settle(init: SettleInit, options?: AbortOptions): Promise<
   const { connectivity } = init
   if (connectivity === undefined) throw noPeers()
   const wanted = init.workspaces().map(({ handle, log }) => ({ handle, heads: log.heads() }))
-  const { sync } = connectivity
+  const { sync, relays } = connectivity
+  const holders = await relays.settled(
+    wanted.map(({ handle }) => handle),
+    options,
+  )
+  // What came from there belongs into folders, too.
+  await settleFolders(init, options)
+  if (holders.length > 0 && init.others().length === 0) return
   do {
-    if (!(await waitForPeers(init, connectivity, options))) throw noPeers()
+    if (!(await waitForPeers(init, connectivity, holders.length === 0, options))) {
+      if (holders.length > 0) return
+      throw noPeers()
+    }
     const held = wanted.map(({ handle, heads }) => sync.acknowledged(handle, heads, options))
     // A device that left meanwhile is waited for no longer, and has acknowledged nothing.
     if (wanted.length === 0 || (await Promise.all(held)).some((peers) => peers.length > 0)) return
@@ -55,18 +66,25 @@ async function settleFolders({ folders }: SettleInit, options?: AbortOptions): P
   }
 }
 
-/** Until every device that answers is in session, in bounded time. @returns whether any is */
+/**
+ * Until every device that answers is in session, in bounded time.
+ * @param patient whether to wait for those that do not answer yet
+ * @returns whether any is in session
+ */
 async function waitForPeers(
-  { clock, hasOthers }: SettleInit,
+  { clock, others }: SettleInit,
   { sync, dialer }: { sync: Sync; dialer: Dialer },
+  patient: boolean,
   options?: AbortOptions,
 ): Promise<boolean> {
   const until = clock.monotonic() + CONNECT_MS
   for (;;) {
     const inSession = new Set<PeerId>(sync.peers().map(({ peer }) => peer))
-    const coming = dialer.ways().some((way) => way.trying || (way.connected && !inSession.has(way.peer)))
+    const devices = new Set(others())
+    const ways = dialer.ways().filter(({ peer }) => devices.has(peer))
+    const coming = ways.some((way) => way.trying || (way.connected && !inSession.has(way.peer)))
     if (inSession.size > 0 && !coming) return true
-    if (!hasOthers() || clock.monotonic() >= until) return inSession.size > 0
+    if (devices.size === 0 || (!patient && !coming) || clock.monotonic() >= until) return inSession.size > 0
     await clock.sleep(LOOK_MS, options)
   }
 }

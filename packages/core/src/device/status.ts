@@ -1,8 +1,9 @@
 import type { PeerStatus, State, Status, WorkspaceStatus } from '../api.js'
 import { type ErrorCode, PeerfoldError } from '../errors.js'
 import type { FolderStatus } from '../folder/types.js'
-import type { PeerProgress, Sync } from '../sync/types.js'
-import type { Acknowledgements } from './acknowledgements.js'
+import type { Carrier, PeerId } from '../ports/network.js'
+import type { Sync } from '../sync/types.js'
+import { type CopiesParts, hasEverything, holdersOf } from './copies.js'
 import type { Folders } from './folders.js'
 import type { IdentityStore } from './identity-store.js'
 import type { Presence } from './presence.js'
@@ -10,14 +11,13 @@ import { listWaiting } from './waiting.js'
 import type { WorkspaceRuntime } from './workspace-runtime.js'
 
 /** What status is made of. */
-export interface StatusParts {
-  identity: IdentityStore
+export interface StatusParts extends CopiesParts {
   presence: Presence
   folders: Folders | undefined
   sync: Sync | undefined
-  acknowledgements: Acknowledgements
   addresses(): string[]
   workspaces(): WorkspaceRuntime[]
+  carrier(peer: PeerId): Carrier | undefined
   /** Why there is no way to any other device. */
   problem(): PeerfoldError | undefined
 }
@@ -34,19 +34,28 @@ export async function computeStatus(parts: StatusParts): Promise<Status> {
     },
     addresses: parts.addresses(),
     peers: listPeers(parts),
+    relays: parts.relays?.list() ?? [],
     workspaces: await Promise.all(parts.workspaces().map((workspace) => workspaceStatus(parts, workspace))),
     ...(problem === undefined ? {} : { problem: describe(problem) }),
   }
 }
 
-function listPeers({ identity, presence }: StatusParts): PeerStatus[] {
-  return identity.others().map(({ device, name }) => ({
+function listPeers({ identity, presence, relays, carrier }: StatusParts): PeerStatus[] {
+  const devices = identity.others().map(({ device, name }) => ({
     id: device,
     kind: 'device' as const,
     name,
     connected: presence.isConnected(device),
     via: presence.carrier(device),
   }))
+  const known = (relays?.list() ?? []).map(({ peer, addresses, connected }) => ({
+    id: peer,
+    kind: 'relay' as const,
+    name: addresses[0] ?? peer,
+    connected,
+    via: connected ? carrier(peer) : undefined,
+  }))
+  return [...devices, ...known]
 }
 
 async function workspaceStatus(parts: StatusParts, workspace: WorkspaceRuntime): Promise<WorkspaceStatus> {
@@ -78,7 +87,7 @@ function ownFailure({ own }: IdentityStore): { code: string; message: string; hi
 }
 
 function stateOf(
-  { sync }: StatusParts,
+  { sync, relays }: StatusParts,
   workspace: WorkspaceRuntime,
   folder: FolderStatus['state'] | undefined,
   { failed, paused }: { failed: boolean; paused: boolean | undefined },
@@ -87,28 +96,17 @@ function stateOf(
   if (paused === true || folder === 'paused') return 'paused'
   const connected = new Set(sync?.peers().map(({ peer }) => peer))
   const peers = [...(sync?.progress(workspace.handle) ?? [])].filter(([peer]) => connected.has(peer))
-  if (peers.length === 0) return 'offline'
-  const busy = folder === 'syncing' || !workspace.complete
-  return busy || !peers.every(([, progress]) => hasEverything(workspace, progress)) ? 'syncing' : 'synced'
+  const here = relays?.list().filter(({ connected }) => connected) ?? []
+  if (peers.length + here.length === 0) return 'offline'
+  const holding = relays?.holders(workspace.handle) ?? []
+  const everywhere =
+    peers.every(([, progress]) => hasEverything(workspace, progress)) &&
+    here.every(({ peer, error }) => error !== undefined || holding.includes(peer))
+  return folder !== 'syncing' && workspace.complete && everywhere ? 'synced' : 'syncing'
 }
 
-/** Whether a device is known to hold, durably, all that is here. */
-function hasEverything(workspace: WorkspaceRuntime, { summary, blocksComplete }: PeerProgress): boolean {
-  if (!blocksComplete) return false
-  for (const [feed, { seq, id }] of workspace.log.summary()) {
-    const theirs = summary.get(feed)
-    if (theirs === undefined || theirs.seq < seq || (theirs.seq === seq && theirs.id !== id)) return false
-  }
-  return true
-}
-
-function countCopies({ acknowledgements, identity }: StatusParts, workspace: WorkspaceRuntime): number {
-  const devices = new Set(identity.others().map(({ device }) => device))
-  const others = [...acknowledgements.of(workspace.handle).values()].filter(({ device }) =>
-    devices.has(device),
-  )
-  const holders = others.filter((progress) => hasEverything(workspace, progress)).length
-  return Math.max(1, holders + (workspace.complete ? 1 : 0))
+function countCopies(parts: StatusParts, workspace: WorkspaceRuntime): number {
+  return Math.max(1, holdersOf(parts, workspace).length + (workspace.complete ? 1 : 0))
 }
 
 function addPending(

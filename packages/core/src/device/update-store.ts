@@ -31,7 +31,8 @@ export function createUpdateStore(
   }
 }
 
-function decodeRoot(root: Uint8Array): ContentRef {
+/** The content in which the updates of a large transaction lie. @throws {PeerfoldError} `COMMIT_INVALID` */
+export function decodeRoot(root: Uint8Array): ContentRef {
   const fields = decodeCbor(root, 'COMMIT_INVALID')
   const [cid, key, plain, size] = Array.isArray(fields) && fields.length === 4 ? fields : []
   const found = CID.asCID(cid)

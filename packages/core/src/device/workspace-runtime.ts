@@ -1,6 +1,7 @@
 import type { WorkspaceAccess } from '../access/workspace-access.js'
 import type { FolderSource } from '../folder/types.js'
 import type { WorkspaceLog } from '../log/types.js'
+import type { BlockStore } from '../ports/block-store.js'
 import type { WorkspaceHandle, WorkspaceId } from '../ports/ids.js'
 import type { Tree } from '../tree/types.js'
 import type { ContentStore } from '../workspace/content-store.js'
@@ -14,6 +15,7 @@ export interface WorkspaceRuntime {
   readonly name: string
   readonly access: WorkspaceAccess
   readonly log: WorkspaceLog
+  readonly blocks: BlockStore
   readonly tree: Tree
   readonly content: ContentStore
   readonly replicator: Replicator

@@ -2,7 +2,7 @@ import { createWorkspace } from '../access/drafts.js'
 import { epochKey } from '../access/epochs.js'
 import { decodeGrant, encodeGrant, type Grant, openGrant, sealGrant } from '../access/grant.js'
 import type { DeviceCertificate } from '../access/types.js'
-import { openWorkspaceAccess } from '../access/workspace-access.js'
+import { openWorkspaceAccess, type WorkspaceAccess } from '../access/workspace-access.js'
 import { Emitter } from '../async/emitter.js'
 import { Mutex } from '../async/mutex.js'
 import { isPeerfoldError, PeerfoldError } from '../errors.js'
@@ -14,7 +14,7 @@ import type { PeerfoldComponents, WorkspaceStores } from './components.js'
 import type { Connectivity } from './connectivity.js'
 import type { IdentityStore } from './identity-store.js'
 import type { DeviceJournal } from './journal.js'
-import { openWorkspace } from './open-workspace.js'
+import { type OpenWorkspaceInit, openWorkspace } from './open-workspace.js'
 import type { WorkspaceRuntime } from './workspace-runtime.js'
 
 export interface WorkspacesInit extends Pick<PeerfoldComponents, 'home' | 'crypto' | 'clock' | 'random'> {
@@ -25,6 +25,7 @@ export interface WorkspacesInit extends Pick<PeerfoldComponents, 'home' | 'crypt
   /** Whether the synced folder of a workspace, where there is one, has nothing left to apply. */
   folderRests(id: WorkspaceId): boolean
   onStatus(): void
+  durable: OpenWorkspaceInit['durable']
 }
 
 const GRANT = 'workspace/'
@@ -145,6 +146,14 @@ export class Workspaces {
     }
   }
 
+  /** Opens workspaces whose grants a recovery bundle holds. */
+  async adopt(grants: readonly Grant[], options?: AbortOptions): Promise<void> {
+    for (const grant of grants) {
+      const workspace = await this.#take(grant, options)
+      await workspace.access.learn(grant.epochs, options)
+    }
+  }
+
   /** New keys wherever a device that was removed still reads. */
   async rotateAll(options?: AbortOptions): Promise<void> {
     for (const workspace of this.all()) await rotate(workspace, options)
@@ -174,6 +183,15 @@ export class Workspaces {
     return opened
   }
 
+  /** A workspace's log may tell of devices, and of removals, that no session has told of: whoever made them may never be met. */
+  async #learnDevices(access: WorkspaceAccess): Promise<void> {
+    const { identity } = this.#init
+    const known = identity.identity.entries
+    const fresh = access.identityEntries().filter(({ id }) => !known.has(id))
+    if (fresh.length === 0) return
+    await identity.merge(fresh.map(({ bytes }) => bytes)).catch(() => {})
+  }
+
   async #openOne(grant: Grant, options?: AbortOptions): Promise<WorkspaceRuntime> {
     const { home, crypto, clock, random, identity, journal, connectivity } = this.#init
     const { id } = grant.genesis
@@ -191,11 +209,14 @@ export class Workspaces {
         },
         options,
       )
+      const learn = () => void this.#learnDevices(access)
       access.onChange(() => {
+        learn()
         void journal.set([[GRANT + id, encodeGrant(access.grant())]]).then(() => this.#events.emit('change'))
         this.#init.onStatus()
       })
       const { sync, exchange } = connectivity() ?? {}
+      learn()
       return await openWorkspace(
         {
           stores,
@@ -211,6 +232,7 @@ export class Workspaces {
           deviceName: (device) => identity.nameOf(device),
           onChange: this.#init.onStatus,
           folderRests: () => this.#init.folderRests(id),
+          durable: this.#init.durable,
         },
         options,
       )

@@ -7,10 +7,13 @@ import { PeerfoldError } from '../errors.js'
  */
 export class FrameReader {
   readonly #limit: number
+  readonly #memory: (size: number) => Uint8Array
   readonly #bytes = new Uint8ArrayList()
 
-  constructor(limit: number) {
+  /** @param memory where a frame is put. @default new memory */
+  constructor(limit: number, memory: (size: number) => Uint8Array = (size) => new Uint8Array(size)) {
     this.#limit = limit
+    this.#memory = memory
   }
 
   /** Bytes that wait for the rest of their frame. */
@@ -33,8 +36,15 @@ export class FrameReader {
       throw new PeerfoldError('MESSAGE_INVALID', `a frame of ${size} bytes, where ${this.#limit} are allowed`)
     }
     if (this.#bytes.byteLength < 4 + size) return undefined
-    const payload = this.#bytes.subarray(4, 4 + size)
-    this.#bytes.consume(4 + size)
+    this.#bytes.consume(4)
+    const payload = this.#memory(size)
+    let filled = 0
+    for (const part of this.#bytes) {
+      if (filled === size) break
+      payload.set(part.subarray(0, size - filled), filled)
+      filled = Math.min(size, filled + part.length)
+    }
+    this.#bytes.consume(size)
     return payload
   }
 }

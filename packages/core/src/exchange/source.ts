@@ -1,4 +1,5 @@
 import { withDeadline } from '../async/deadline.js'
+import { buffers } from '../content/buffer-pool.js'
 import { isPeerfoldError, PeerfoldError } from '../errors.js'
 import type { Block, BlockStore } from '../ports/block-store.js'
 import type { Clock } from '../ports/clock.js'
@@ -242,7 +243,7 @@ export class Source {
 
   async #read(stream: NetworkStream): Promise<void> {
     try {
-      const reader = new FrameReader(MAX_RESPONSE_FRAME)
+      const reader = new FrameReader(MAX_RESPONSE_FRAME, (size) => buffers.take(size))
       for await (const data of stream.source) {
         if (this.#stream !== stream) return
         this.#progress.bytes += data.byteLength
@@ -393,6 +394,7 @@ export class Source {
     try {
       const blocks: Block[] = batch.map(({ want, bytes }) => ({ cid: want.cid, bytes }))
       await this.#init.store(handle)?.put(blocks)
+      for (const { bytes } of batch) buffers.give(bytes)
       for (const { want, bytes } of batch) book.stored(handle, want.digest, bytes.length)
       this.#init.onStored(
         handle,

@@ -3,8 +3,15 @@ import type { FileStat } from '../ports/file-system.js'
 import type { FileVersion, TreeEntry } from '../tree/types.js'
 import { type ApplyOutcome, placed, targetOf } from './apply-structure.js'
 import { absolute, diskAt, type FolderContext } from './context.js'
-import { parentPath, putNode } from './disk-tree.js'
-import { type Fingerprint, fingerprintOf, isExecutable, isRacy, sameInode } from './fingerprint.js'
+import { forgetBytes, parentPath, putNode } from './disk-tree.js'
+import {
+  type Fingerprint,
+  fingerprintOf,
+  isExecutable,
+  isRacy,
+  sameFingerprint,
+  sameInode,
+} from './fingerprint.js'
 import {
   DiskChanged,
   describeFailure,
@@ -90,6 +97,7 @@ async function applyBatch(
   outcome: ContentOutcome,
 ): Promise<void> {
   const prepared: Prepared[] = []
+  const placed = new Set<Prepared>()
   const directories = new Set<string>()
   try {
     const begin = (action: ContentAction) =>
@@ -114,20 +122,25 @@ async function applyBatch(
     await forEachParallel(prepared, WRITERS, (file) =>
       attempt(folder, file.action, outcome, async () => {
         await place(folder, paths, file, verified)
+        placed.add(file)
         directories.add(parentPath(file.path))
         outcome.applied++
       }),
     )
     for (const directory of directories) await folder.files.syncDirectory(absolute(folder, directory))
   } finally {
-    await cleanUp(folder, prepared)
+    await cleanUp(folder, prepared, placed)
   }
 }
 
 /** Whatever was not placed is thrown away. After a crash of this process, recovery does the same. */
-async function cleanUp(folder: FolderContext, prepared: readonly Prepared[]): Promise<void> {
+async function cleanUp(
+  folder: FolderContext,
+  prepared: readonly Prepared[],
+  placed: ReadonlySet<Prepared>,
+): Promise<void> {
   for (const file of prepared) {
-    await discard(folder, file.tmp)
+    if (!placed.has(file)) await discard(folder, file.tmp)
     folder.journal.endIntent(file.intent.id)
   }
   await folder.journal.flush(folder.synced)
@@ -317,7 +330,10 @@ async function verifyStayed(folder: FolderContext, path: string, intent: Intent)
   }
 }
 
-/** Only time or mode differ: the file stays. */
+/**
+ * Only time or mode differ: the file stays. Setting a time covers up what a program writes just before, so the bytes are looked at once more by the
+ * next round.
+ */
 async function applyMeta(
   folder: FolderContext,
   action: ContentAction,
@@ -332,14 +348,17 @@ async function applyMeta(
   const handle = await folder.files.openRead(absolute(folder, path))
   try {
     const stat = await handle.stat()
-    if (!sameInode(fingerprintOf(stat), old.print)) throw new DiskChanged(path)
+    if (!sameFingerprint(fingerprintOf(stat), old.print)) throw new DiskChanged(path)
     if (folder.traits.executables && isExecutable(old.print) !== head.executable)
       await handle.chmod(withExecutable(stat.mode, head.executable))
     await handle.utimes(head.mtime)
     const print = fingerprintOf(await handle.stat())
     const node = diskAt(folder, path)
-    if (node !== undefined) node.print = print
-    folder.synced.put({ ...old, print, racy: isRacy(print, folder.clock.now()), file: fileOf(head) })
+    if (node !== undefined) {
+      node.print = print
+      forgetBytes(node)
+    }
+    folder.synced.put({ ...old, print, racy: true, file: fileOf(head) })
   } finally {
     await handle.close()
   }

@@ -1,26 +1,15 @@
-import { FileSystemError } from '../errors.js'
+import { equalBytes } from '../encoding/bytes.js'
 import type { ItemId } from '../ports/ids.js'
-import { type ItemKind, ROOT_ITEM, type TreeEntry } from '../tree/types.js'
+import { ROOT_ITEM, type TreeEntry } from '../tree/types.js'
 import { absolute, diskAt, type FolderContext, occupantAt } from './context.js'
-import { baseName, isWithin, joinPath, parentPath, putNode, removeNode } from './disk-tree.js'
-import { type Fingerprint, fingerprintOf, sameFingerprint, sameInode } from './fingerprint.js'
-import {
-  DiskChanged,
-  describeFailure,
-  nodeOf,
-  statAbsolute,
-  statOf,
-  verifyFree,
-  verifyParents,
-  verifyUnchanged,
-} from './guard.js'
-import type { Intent } from './journal.js'
-import { moveEntry, moveFile, moveToFreeName } from './move.js'
+import { baseName, isWithin, joinPath, parentPath, putNode } from './disk-tree.js'
+import { DiskChanged, describeFailure, nodeOf, verifyFree, verifyParents } from './guard.js'
+import { type MoveIntent, Mover } from './mover.js'
 import { withSuffix } from './names.js'
 import type { ApplyAction } from './plan.js'
-import { randomId, type StatePaths, trashName } from './state-directory.js'
-import type { SyncedEntry } from './synced-tree.js'
-import { wasWritten } from './trash.js'
+import { type Removal, Remover } from './remover.js'
+import type { StatePaths } from './state-directory.js'
+import type { SyncedEntry, SyncedFile } from './synced-tree.js'
 
 type Structural = Extract<ApplyAction, { do: 'mkdir' | 'move' | 'remove' | 'adopt' | 'rebind' }>
 
@@ -48,39 +37,41 @@ export async function applyStructure(
   return run.outcome
 }
 
-type Removal = Extract<Structural, { do: 'remove' }>
 type Verdict = 'done' | 'blocked'
 
 /** A move that was announced. */
 interface Moving {
   action: Structural
-  intent: Intent & { from: string }
+  intent: MoveIntent
 }
 
 class ApplyRun {
   readonly outcome: ApplyOutcome = { applied: 0, dirty: new Set() }
-  readonly #trashed = new Map<ItemId, string>()
   /** Places that moves of this pass are bound for. */
   readonly #claimed = new Set<string>()
-  /** Moves whose file or folder lies in `.peerfold/tmp`. */
-  readonly #aside = new Set<string>()
+  readonly #mover: Mover
+  readonly #remover: Remover
   #pending: Structural[]
 
   constructor(
     private readonly folder: FolderContext,
-    private readonly paths: StatePaths,
+    paths: StatePaths,
     actions: readonly Structural[],
   ) {
     this.#pending = [...actions]
+    this.#mover = new Mover(folder, paths)
+    this.#remover = new Remover(folder, paths, this.outcome.dirty)
   }
 
   async all(): Promise<void> {
-    await this.#announceRemoves()
+    await this.#remover.announce(this.#pending.filter(isRemoval))
     while (this.#pending.length > 0) {
       const before = this.#pending.length
       await this.#pass()
       if (this.#pending.length < before) continue
-      if (!(await this.#breakCircle())) return this.#forgetAnnounced()
+      if (await this.#breakCircle()) continue
+      for (const removal of this.#pending.filter(isRemoval)) this.#remover.forget(removal.item)
+      return
     }
   }
 
@@ -111,7 +102,7 @@ class ApplyRun {
       this.#failed(action.path, error)
       return 'done'
     } finally {
-      if (moving !== undefined) this.#endIntent(moving.intent.id)
+      if (moving !== undefined) this.#mover.end(moving.intent)
     }
   }
 
@@ -126,7 +117,7 @@ class ApplyRun {
       case 'move':
         return this.#move(moving)
       case 'remove':
-        return action.kind === 'file' ? this.#removeFile(action) : this.#removeFolder(action)
+        return this.#remove(action)
     }
   }
 
@@ -134,9 +125,7 @@ class ApplyRun {
     const entry = this.folder.merged.get(item)
     const old = this.folder.synced.get(item)
     if (entry === undefined || old === undefined) return 'done'
-    const head = entry.heads[0]
-    const file = old.file && head ? { ...old.file, version: head.id, content: head.content } : old.file
-    this.folder.synced.put({ ...old, name: entry.name, ...(file ? { file } : {}) })
+    this.folder.synced.put({ ...old, name: entry.name, ...(old.file && { file: adopted(old.file, entry) }) })
     return 'done'
   }
 
@@ -181,27 +170,7 @@ class ApplyRun {
     if ((isWithin(to, from) && to !== from) || !isFree || this.#claimed.has(place)) return undefined
     this.#claimed.add(place)
     const { parent, name } = entry
-    return { action, intent: this.#announceMove(action.item, from, to, { parent, name }) }
-  }
-
-  #announceMove(
-    item: ItemId,
-    from: string,
-    to: string,
-    place: { parent: ItemId; name: string },
-  ): Intent & { from: string } {
-    const { folder } = this
-    const old = folder.synced.get(item)!
-    const ino = diskAt(folder, from)?.print.ino ?? old.print.ino
-    const intent = {
-      id: randomId(folder.random),
-      ino,
-      from,
-      path: to,
-      entry: { ...old, ...place, diskName: baseName(to) },
-    }
-    folder.journal.addIntent(intent)
-    return intent
+    return { action, intent: this.#mover.announce(action.item, from, to, { parent, name }) }
   }
 
   async #move(moving: Moving | undefined): Promise<Verdict> {
@@ -216,7 +185,7 @@ class ApplyRun {
       path !== joinPath(folder.synced.path(entry.parent) ?? '', entry.diskName)
     )
       return 'blocked'
-    await this.#moveTo(moving.intent)
+    await this.#mover.move(moving.intent)
     const old = folder.synced.get(entry.item)!
     const { parent, name, diskName } = entry
     folder.synced.put({ ...old, parent, name, diskName })
@@ -224,153 +193,19 @@ class ApplyRun {
     return 'done'
   }
 
-  /** Moves on disk and in the disk tree; in the synced tree only its fingerprint. */
-  async #moveTo({ id, entry: { item }, from, path: to }: Moving['intent']): Promise<void> {
+  async #remove(action: Removal): Promise<Verdict> {
     const { folder } = this
-    const old = folder.synced.get(item)!
-    await verifyParents(folder, from)
-    await verifyParents(folder, to)
-    const stat = await statOf(folder, from)
-    const known = diskAt(folder, from)
-    if (stat === undefined || known === undefined || !sameInode(fingerprintOf(stat), known.print))
-      throw new DiskChanged(from)
-    if (old.kind === 'file' || occupantAt(folder, to) === known)
-      await this.#moveAside(id, old.kind, known.print, from, to)
-    else await moveEntry(folder, old.kind, absolute(folder, from), absolute(folder, to))
-    const node = await nodeOf(folder, to, folder.clock.monotonic())
-    if (known.listing !== undefined) node.listing = known.listing
-    removeNode(folder.disk, from)
-    putNode(folder.disk, parentPath(to), node)
-    // Between the move and this look, a program may have written to it, or put another file in its place.
-    const stayed = sameInode(known.print, node.print) && !wasWritten(old.print, node.print)
-    const clean = sameFingerprint(fingerprintOf(stat), old.print) && stayed
-    folder.synced.put({ ...old, print: clean || old.kind === 'folder' ? node.print : old.print })
-  }
-
-  /**
-   * By way of `.peerfold/tmp`: a file that a program puts there in the last moment is seen to be another, and two names that are one to this disk
-   * are no obstacle.
-   */
-  async #moveAside(id: string, kind: ItemKind, print: Fingerprint, from: string, to: string): Promise<void> {
-    const { folder } = this
-    const aside = folder.files.join(this.paths.tmp, id)
-    await folder.files.rename(absolute(folder, from), aside)
-    this.#aside.add(id)
-    try {
-      const stat = await statAbsolute(folder, aside)
-      if (stat === undefined || !sameInode(fingerprintOf(stat), print)) throw new DiskChanged(from)
-      await moveEntry(folder, kind, aside, absolute(folder, to))
-    } catch (error) {
-      await moveToFreeName(folder, kind, aside, absolute(folder, parentPath(from)), baseName(from))
-      this.#aside.delete(id)
-      throw error
-    }
-    this.#aside.delete(id)
-  }
-
-  /** What lies in `.peerfold/tmp` because it could not be given back stays announced: the next round gives it back. */
-  #endIntent(id: string): void {
-    if (!this.#aside.has(id)) this.folder.journal.endIntent(id)
-  }
-
-  /** Says durably what the trash is going to hold before anything goes there. */
-  async #announceRemoves(): Promise<void> {
-    const { folder } = this
-    for (const action of this.#pending) {
-      const old = action.do === 'remove' ? folder.synced.get(action.item) : undefined
-      if (old?.file === undefined) continue
-      const now = folder.clock.now()
-      const name = trashName(folder.random, now, old.diskName)
-      this.#trashed.set(old.item, name)
-      const { item, print, file } = old
-      folder.journal.addTrash({ name, path: action.path, item, print, file, time: now })
-    }
-    await folder.journal.flush(folder.synced)
-  }
-
-  #forgetAnnounced(): void {
-    for (const action of this.#pending) this.#forgetTrash(action.item)
-  }
-
-  #forgetTrash(item: ItemId): void {
-    const name = this.#trashed.get(item)
-    if (name !== undefined) this.folder.journal.endTrash(name)
-  }
-
-  async #removeFile({ item, hidden }: Removal): Promise<Verdict> {
-    const { folder } = this
-    const path = folder.synced.path(item)
-    const name = this.#trashed.get(item)
-    if (path === undefined || name === undefined) return 'done'
-    try {
-      await this.#toTrash(item, path, name, hidden)
-    } catch (error) {
-      if (await this.#isFree(name)) this.#forgetTrash(item)
-      throw error
-    }
-    removeNode(folder.disk, path)
-    folder.synced.drop(item)
-    this.#applied('remove', path)
-    return 'done'
-  }
-
-  /** Whether nothing lies in the trash under a name; where the disk does not say, something may. */
-  async #isFree(name: string): Promise<boolean> {
-    try {
-      return (await statAbsolute(this.folder, this.folder.files.join(this.paths.trash, name))) === undefined
-    } catch {
-      return false
-    }
-  }
-
-  /** Into the trash; and back again when it proves not to be what was synced. */
-  async #toTrash(item: ItemId, path: string, name: string, hidden: boolean): Promise<void> {
-    const { folder } = this
-    const { print } = folder.synced.get(item)!
-    if (!hidden) await this.#verifyRemoved(item, path)
-    await verifyParents(folder, path)
-    await verifyUnchanged(folder, path, print)
-    const trash = folder.files.join(this.paths.trash, name)
-    await folder.files.rename(absolute(folder, path), trash)
-    const now = await statAbsolute(folder, trash)
-    if (now !== undefined && sameInode(fingerprintOf(now), print) && !wasWritten(print, fingerprintOf(now)))
-      return
-    await moveFile(folder, trash, absolute(folder, path))
-    throw new DiskChanged(path)
-  }
-
-  /** The workspace itself is asked again before anything is removed. */
-  async #verifyRemoved(item: ItemId, path: string): Promise<void> {
-    if ((await this.folder.source.tree.entry(item)) === undefined) return
-    this.folder.merged.mark([item])
-    throw new DiskChanged(path)
-  }
-
-  async #removeFolder({ item, hidden }: Removal): Promise<Verdict> {
-    const { folder } = this
-    const path = folder.synced.path(item)
+    const path = folder.synced.path(action.item)
     if (path === undefined) return 'done'
-    const children = diskAt(folder, path)?.listing?.children.size ?? 0
-    if (children > 0) return 'blocked'
-    if (!hidden) await this.#verifyRemoved(item, path)
-    await verifyParents(folder, path)
-    try {
-      await folder.files.rmdir(absolute(folder, path))
-    } catch (error) {
-      if (!(error instanceof FileSystemError) || !['ENOTEMPTY', 'EEXIST', 'ENOENT'].includes(error.errno))
-        throw error
-      this.outcome.dirty.add(path)
-      throw new DiskChanged(path)
-    }
-    removeNode(folder.disk, path)
-    folder.synced.drop(item)
+    if ((diskAt(folder, path)?.listing?.children.size ?? 0) > 0) return 'blocked'
+    await this.#remover.remove(action, path)
     this.#applied('remove', path)
     return 'done'
   }
 
   /**
-   * Moves that wait for each other, for a folder to go that they have to leave first, or for one to be made where they lie: one takes another name
-   * until its place is free.
+   * Moves that wait for each other, for a folder to go that something has to leave first, or for one to be made where they lie: one takes another
+   * name until its place is free.
    */
   async #breakCircle(): Promise<boolean> {
     const pending = new Map(this.#pending.map((action) => [action.item, action.do]))
@@ -379,13 +214,21 @@ class ApplyRun {
       const to = entry && targetOf(this.folder, entry)
       const occupant = to === undefined ? undefined : this.#itemAt(to)
       if (to === undefined || occupant === undefined || occupant === item) continue
-      const inside = isWithin(this.folder.synced.path(item) ?? '', to)
-      if (pending.get(occupant) === 'move') await this.#tryStepAside(occupant, parentPath(to))
-      else if (pending.get(occupant) === 'remove' && inside) await this.#tryStepAside(item, parentPath(to))
-      else continue
+      const mover = pending.get(occupant) === 'remove' ? this.#moverIn(occupant) : occupant
+      if (mover === undefined || pending.get(mover) !== 'move') continue
+      await this.#tryStepAside(mover, parentPath(to))
       return true
     }
     return false
+  }
+
+  /** What is to leave a folder, and lies in it still. */
+  #moverIn(folder: ItemId): ItemId | undefined {
+    const { synced } = this.folder
+    const path = synced.path(folder)!
+    const isInside = ({ item, do: what }: Structural) =>
+      what === 'move' && isWithin(synced.path(item) ?? '', path)
+    return this.#pending.find(isInside)?.item
   }
 
   /** What can't step aside is left to the next plan. */
@@ -418,19 +261,18 @@ class ApplyRun {
   async #stepAside(item: ItemId, directory: string): Promise<void> {
     const { folder } = this
     const from = folder.synced.path(item)!
-    const siblings = diskAt(folder, directory)?.listing?.children
     let name = baseName(from)
-    for (let n = 2; siblings?.has(name); n++)
+    for (let n = 2; occupantAt(folder, joinPath(directory, name)) !== undefined; n++)
       name = withSuffix(baseName(from), ` (${n})`, folder.traits.names.maxBytes)
     const old = folder.synced.get(item)!
     const place = { parent: folder.synced.at(directory)!, name: old.name }
-    const intent = this.#announceMove(item, from, joinPath(directory, name), place)
+    const intent = this.#mover.announce(item, from, joinPath(directory, name), place)
     await folder.journal.flush(folder.synced)
     try {
-      await this.#moveTo(intent)
+      await this.#mover.move(intent)
       folder.synced.put({ ...folder.synced.get(item)!, ...place, diskName: name })
     } finally {
-      this.#endIntent(intent.id)
+      this.#mover.end(intent)
     }
     await folder.journal.flush(folder.synced)
   }
@@ -445,6 +287,15 @@ class ApplyRun {
       ...(from === undefined ? {} : { from }),
     })
   }
+}
+
+const isRemoval = (action: Structural): action is Removal => action.do === 'remove'
+
+/** The version that the disk shows, by its present id. One that the disk does not show yet is not adopted with the name. */
+function adopted(file: SyncedFile, { heads: [head] }: TreeEntry): SyncedFile {
+  if (head === undefined || head.type !== file.type) return file
+  if (!equalBytes(head.content.plain, file.content.plain)) return file
+  return { ...file, version: head.id, content: head.content }
 }
 
 /** Where an item belongs on disk now; undefined while its folder is not there. */

@@ -1,11 +1,12 @@
 import { absolute, diskAt, executableOf, type FolderContext } from './context.js'
 import { baseName, joinPath, parentPath } from './disk-tree.js'
 import { mtimeOf } from './fingerprint.js'
-import { verifyParents } from './guard.js'
+import { statAbsolute, statOf, verifyParents } from './guard.js'
 import type { TrashRecord } from './journal.js'
 import { moveToFreeName } from './move.js'
 import { readStable } from './stable-read.js'
 import type { StatePaths } from './state-directory.js'
+import { removeQuietly } from './trash.js'
 
 /**
  * A program wrote to a file after this device had moved it to the trash. Its bytes become a version that competes with the one that took its
@@ -20,6 +21,7 @@ export async function capture(
 ): Promise<string | undefined> {
   const { source, signal } = folder
   const kept = folder.files.join(paths.trash, record.name)
+  if (await wasPutBack(folder, kept, record.path)) return forget(folder, kept, record)
   const restore = async () => parentPath(await putBack(folder, paths, record))
   if ((await source.tree.entry(record.item)) === undefined) return restore()
   const { type } = record.file
@@ -52,6 +54,18 @@ export async function capture(
   return undefined
 }
 
+/** It lies in the folder again: only its name in the trash could not be removed. */
+async function wasPutBack(folder: FolderContext, kept: string, path: string): Promise<boolean> {
+  const [inTrash, inFolder] = [await statAbsolute(folder, kept), await statOf(folder, path)]
+  return inTrash !== undefined && inTrash.ino === inFolder?.ino
+}
+
+async function forget(folder: FolderContext, kept: string, record: TrashRecord): Promise<undefined> {
+  await removeQuietly(folder, kept)
+  folder.journal.endTrash(record.name)
+  await folder.journal.flush(folder.synced)
+}
+
 /** @returns the path that it has now */
 export async function putBack(
   folder: FolderContext,
@@ -63,7 +77,9 @@ export async function putBack(
   await verifyParents(folder, joinPath(parent, 'x'))
   const kept = folder.files.join(paths.trash, record.name)
   const name = await moveToFreeName(folder, 'file', kept, absolute(folder, parent), baseName(record.path))
-  folder.journal.endTrash(record.name)
+  const path = joinPath(parent, name)
+  if (folder.leftovers.has(kept)) folder.journal.addTrash({ ...record, path })
+  else folder.journal.endTrash(record.name)
   await folder.journal.flush(folder.synced)
-  return joinPath(parent, name)
+  return path
 }

@@ -1,5 +1,5 @@
 import type { ItemKind } from '../tree/types.js'
-import type { Fingerprint } from './fingerprint.js'
+import { type Fingerprint, sameFingerprint } from './fingerprint.js'
 import type { NameRules } from './names.js'
 
 /** An entry of the disk as it was last seen. */
@@ -72,6 +72,17 @@ export function nodeAt(root: DiskNode, path: string): DiskNode | undefined {
     if (node === undefined) return undefined
   }
   return node
+}
+
+/** A later look. What was learned of the bytes belongs to the fingerprint that they had then. */
+export function renewPrint(node: DiskNode, print: Fingerprint): void {
+  if (!sameFingerprint(node.print, print)) forgetBytes(node)
+  node.print = print
+}
+
+export function forgetBytes(node: DiskNode): void {
+  delete node.plain
+  delete node.plainRacy
 }
 
 /** Records at once what this device itself did to the disk, so that it is not mistaken for a person's change. */

@@ -5,7 +5,7 @@ import { absolute, diskAt, type FolderContext } from './context.js'
 import { type DiskNode, parentPath } from './disk-tree.js'
 import type { PlannedAction } from './explain.js'
 import { Fetcher } from './fetcher.js'
-import { inodeKey, isRacy } from './fingerprint.js'
+import { inodeKey, isRacy, sameFingerprint } from './fingerprint.js'
 import { describeFailure } from './guard.js'
 import { IGNORE_FILE } from './ignore.js'
 import { forEachParallel } from './parallel.js'
@@ -223,32 +223,32 @@ export class FolderEngine {
     }
   }
 
-  /** Content of a file, remembered with its fingerprint. What can't be read is like nothing. */
+  /** Content of a file, remembered with its fingerprint. What can't be read, or has changed since the scan, is like nothing. */
   async #identify(path: string): Promise<void> {
     const { folder } = this
     const { signal, source } = folder
     const node = diskAt(folder, path)
     if (node === undefined || node.type === 'folder') return
-    const plainRacy = isRacy(node.print, folder.clock.now())
+    node.plainRacy = isRacy(node.print, folder.clock.now())
+    node.plain = NONE
     try {
       const identify = (bytes: AsyncIterable<Uint8Array>) => source.identify(bytes, { signal })
-      const { value } = await readStable(folder.files, absolute(folder, path), node.type, identify, {
+      const { print, value } = await readStable(folder.files, absolute(folder, path), node.type, identify, {
         signal,
       })
-      node.plain = value.plain
-      node.plainRacy = plainRacy
+      if (sameFingerprint(print, node.print)) node.plain = value.plain
+      else this.markDirty(parentPath(path))
     } catch (error) {
       if (signal.aborted) throw error
-      node.plain = NONE
     }
   }
 
   /** New fingerprints of what is known to be unchanged. */
   #renew(plan: Plan): void {
     const { synced, clock } = this.folder
-    for (const item of plan.note) {
+    for (const { item, path } of plan.note) {
       const entry = synced.get(item)!
-      const node = diskAt(this.folder, synced.path(item)!)
+      const node = diskAt(this.folder, path)
       if (node !== undefined)
         synced.put({
           ...entry,

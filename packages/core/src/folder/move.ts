@@ -3,9 +3,10 @@ import type { ItemKind } from '../tree/types.js'
 import type { FolderContext } from './context.js'
 import { DiskChanged, statAbsolute } from './guard.js'
 import { withSuffix } from './names.js'
-import { removeQuietly } from './trash.js'
+import { discard } from './trash.js'
 
-type MoveContext = Pick<FolderContext, 'files'>
+/** Whoever keeps no list of leftovers looks after the old names himself. */
+type MoveContext = Pick<FolderContext, 'files'> & Partial<Pick<FolderContext, 'leftovers'>>
 
 /** Paths are absolute. @throws {DiskChanged} when anything lies at `to` */
 export async function moveEntry(
@@ -19,7 +20,10 @@ export async function moveEntry(
   await folder.files.rename(from, to)
 }
 
-/** Never overwrites. Without hard links, as good as the file system allows. */
+/**
+ * Never overwrites. Without hard links, as good as the file system allows. With them it has moved once it has its new name, which is not taken
+ * back: by then a program may have saved another file there. An old name that the disk refuses to remove is left for later.
+ */
 export async function moveFile(folder: MoveContext, from: string, to: string): Promise<void> {
   try {
     await folder.files.link(from, to)
@@ -30,12 +34,7 @@ export async function moveFile(folder: MoveContext, from: string, to: string): P
     if ((await statAbsolute(folder, to)) !== undefined) throw new DiskChanged(to)
     return folder.files.rename(from, to)
   }
-  try {
-    await removeQuietly(folder, from)
-  } catch (error) {
-    await removeQuietly(folder, to)
-    throw error
-  }
+  await discard({ files: folder.files, leftovers: folder.leftovers ?? new Set() }, from)
 }
 
 export const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EXDEV'])

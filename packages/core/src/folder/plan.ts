@@ -57,8 +57,8 @@ export interface Plan {
   apply: ApplyAction[]
   /** Files whose bytes must be identified before anything is decided. */
   identify: string[]
-  /** Fingerprints to renew: the bytes are known to be the synced ones. */
-  note: ItemId[]
+  /** Fingerprints to renew, and where each item lies now: its bytes are known to be the synced ones. */
+  note: Array<{ item: ItemId; path: string }>
   /** Items that are ignored by now: from here on they are not synced, and stay on both sides as they are. */
   forget: ItemId[]
   /** Some files may have been written to without a trace; when (wall time, milliseconds) the first can be told. They are left alone until then. */
@@ -134,7 +134,7 @@ function planPublish(
       moves.push({ do: 'move', item, from: synced.path(item)!, path: at.path, folder: at.folder })
     }
     if (entry.kind === 'file') planFile(entry, at)
-    else if (!sameInode(entry.print, at.node.print)) plan.note.push(item)
+    else if (!sameInode(entry.print, at.node.print)) plan.note.push({ item, path: at.path })
   }
 
   function planFile(entry: SyncedEntry, at: Located): void {
@@ -147,7 +147,7 @@ function planPublish(
       return
     }
     if (verdict === 'note') {
-      plan.note.push(entry.item)
+      plan.note.push({ item: entry.item, path: at.path })
       return
     }
     publishing.items.add(entry.item)

@@ -9,7 +9,7 @@ import {
   type TreeTransaction,
 } from '../tree/types.js'
 import { absolute, diskAt, executableOf, type FolderContext } from './context.js'
-import { baseName, type DiskNode, parentPath } from './disk-tree.js'
+import { baseName, type DiskNode, parentPath, renewPrint } from './disk-tree.js'
 import { type Fingerprint, isRacy, mtimeOf } from './fingerprint.js'
 import { freeName } from './names.js'
 import { forEachParallel } from './parallel.js'
@@ -132,7 +132,7 @@ async function isUntouched(
   if (!equalBytes(value.plain, file.content.plain)) return false
   const entry = folder.synced.get(old.item)
   if (entry !== undefined) folder.synced.put({ ...entry, print, racy: isRacy(print, folder.clock.now()) })
-  node.print = print
+  renewPrint(node, print)
   return true
 }
 
@@ -174,7 +174,7 @@ class Committer {
       folder.merged.mark(value.flatMap((outcome) => outcome.touched))
       await folder.merged.refresh({ signal: folder.signal })
       for (const outcome of value) {
-        outcome.node.print = outcome.print
+        renewPrint(outcome.node, outcome.print)
         this.options.onDone(outcome.path)
         if (outcome.activity !== undefined) folder.activity(outcome.activity)
       }

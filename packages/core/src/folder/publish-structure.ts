@@ -176,10 +176,14 @@ class StructureRun {
     return true
   }
 
-  /** Whether a folder is still taken to lie in `item`: its own move comes first. */
+  /** Whether a folder is still taken to lie in `item`: its own move comes first. Half-way, places may go round in a circle. */
   #liesBelow(folder: ItemId, item: ItemId): boolean {
-    for (let at: ItemId | undefined = folder; at !== undefined; at = this.#placeOf(at)?.parent)
+    const seen = new Set<ItemId>()
+    for (let at: ItemId | undefined = folder; at !== undefined && !seen.has(at); ) {
       if (at === item) return true
+      seen.add(at)
+      at = this.#placeOf(at)?.parent
+    }
     return false
   }
 

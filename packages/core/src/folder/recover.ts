@@ -9,7 +9,10 @@ import { isGone } from './stable-read.js'
 import type { StatePaths } from './state-directory.js'
 import { removeQuietly, wasWritten } from './trash.js'
 
-type RecoverContext = Pick<FolderContext, 'files' | 'directory' | 'synced' | 'journal' | 'clock' | 'traits'>
+type RecoverContext = Pick<
+  FolderContext,
+  'files' | 'directory' | 'synced' | 'journal' | 'clock' | 'traits' | 'leftovers'
+>
 
 /**
  * After a crash: what was being put into place either is there, and then it is the synced state, or it is not, and then nothing happened.
@@ -76,8 +79,9 @@ async function giveBack(folder: RecoverContext, intent: Intent, kept: string): P
     await moveFile(folder, kept, absolute(folder, intent.path))
   } catch (error) {
     if (!(error instanceof DiskChanged) && !isGone(error)) throw error
-    keepReplaced(folder, intent)
+    return keepReplaced(folder, intent)
   }
+  if (folder.leftovers.has(kept)) keepReplaced(folder, intent)
 }
 
 /** What moved may have been edited before, in place or by another file: its fingerprint stays the synced one, so that this is still seen. */

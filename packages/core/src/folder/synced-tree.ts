@@ -94,15 +94,13 @@ export class SyncedTree {
   put(entry: SyncedEntry): void {
     const occupant = this.#children.get(entry.parent)?.get(entry.diskName)
     if (occupant !== undefined && occupant !== entry.item) this.drop(occupant)
-    this.#unlink(entry.item)
     this.#place(entry)
     this.#changes.set(entry.item, { put: entry })
   }
 
   /** Takes changes from the journal: a set, in no order, as `takeChanges` gave them. */
   replay(changes: readonly SyncedChange[]): void {
-    for (const change of changes) this.#unlink('put' in change ? change.put.item : change.drop)
-    for (const change of changes) if ('drop' in change) this.#entries.delete(change.drop)
+    for (const change of changes) if ('drop' in change) this.#remove(change.drop)
     for (const change of changes) if ('put' in change) this.#place(change.put)
   }
 
@@ -144,7 +142,9 @@ export class SyncedTree {
     return true
   }
 
+  /** Its old place is given up, unless another has it by now. */
   #place(entry: SyncedEntry): void {
+    this.#unlink(entry.item)
     this.#entries.set(entry.item, entry)
     const siblings = this.#children.get(entry.parent)
     if (siblings === undefined) this.#children.set(entry.parent, new Map([[entry.diskName, entry.item]]))
@@ -156,8 +156,7 @@ export class SyncedTree {
     const below = [...this.children(item)]
     this.#children.delete(item)
     if (this.#entries.has(item)) {
-      this.#unlink(item)
-      this.#entries.delete(item)
+      this.#remove(item)
       this.#changes.set(item, { drop: item })
     }
     for (const child of below) this.drop(child.item)
@@ -195,6 +194,11 @@ export class SyncedTree {
       changes.map((change) => ['put' in change ? change.put.item : change.drop, change]),
     )
     for (const [item, change] of newer) this.#changes.set(item, change)
+  }
+
+  #remove(item: ItemId): void {
+    this.#unlink(item)
+    this.#entries.delete(item)
   }
 
   #unlink(item: ItemId): void {

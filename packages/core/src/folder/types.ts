@@ -21,10 +21,10 @@ export interface FolderSource {
     bytes: ByteSource,
     options?: AbortOptions & { base?: ContentRef; size?: number; onProgress?: (bytes: number) => void },
   ): Promise<ContentRef>
-  /** Plaintext of a content, verified. @throws {PeerfoldError} `BLOCKS_UNAVAILABLE` unless all blocks are here (call `fetch` first). */
+  /** Plaintext of a content, verified; with `reuse` a piece's memory may be used again once the next is asked for. @throws {PeerfoldError} `BLOCKS_UNAVAILABLE` unless all blocks are here (call `fetch` first). */
   open(
     content: ContentRef,
-    options?: AbortOptions & { offset?: number; length?: number },
+    options?: AbortOptions & { offset?: number; length?: number; reuse?: boolean },
   ): AsyncIterable<Uint8Array>
   /** Whether every block of it lies here. */
   available(content: ContentRef, options?: AbortOptions): Promise<boolean>

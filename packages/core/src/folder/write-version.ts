@@ -38,7 +38,7 @@ export async function writeVersion(
 async function writeBytes(folder: WriteContext, handle: FileHandle, content: ContentRef): Promise<void> {
   let position = 0
   let holes = false
-  for await (const piece of folder.source.open(content, { signal: folder.signal })) {
+  for await (const piece of folder.source.open(content, { signal: folder.signal, reuse: true })) {
     if (piece.length >= HOLE && isZero(piece)) holes = true
     else await handle.write(piece, position)
     position += piece.length

@@ -345,6 +345,7 @@ export class Ledger {
       time,
       claimedTime: body.time,
       updates,
+      ...('root' in body.content ? { root: body.content.root } : undefined),
       operations: body.operations,
       tenure: body.tenure,
       aclHeads: body.aclHeads,

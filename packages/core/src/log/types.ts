@@ -42,6 +42,8 @@ export interface Commit {
   /** Wall time that the author claimed, milliseconds. */
   claimedTime: number
   updates: ShardUpdate[]
+  /** Where the updates lie (`UpdateStore`), when they were too large to travel inside. */
+  root?: Uint8Array
   operations: AccessOperation[]
   /** Under which grant it was made; undefined while a workspace has one user. */
   tenure: string | undefined

@@ -18,6 +18,12 @@ export interface PeerfoldLibp2pInit {
   dht?: boolean
   /** @default 300 */
   maxConnections?: number
+  /** New connections a second from one host. @default 5 */
+  inboundConnectionThreshold?: number
+  /** Connections that are being established at a time. @default 10 */
+  maxIncomingPendingConnections?: number
+  /** Services beside identify, ping and DHT, as libp2p takes them. @default none */
+  services?: NonNullable<Libp2pOptions['services']>
 }
 
 /**
@@ -33,8 +39,8 @@ export async function libp2pOptions(init: PeerfoldLibp2pInit): Promise<Libp2pOpt
     streamMuxers: [yamux({ streamOptions: { maxStreamWindowSize: 8 * MIB, maxReadBufferLength: 16 * MIB } })],
     connectionManager: {
       maxConnections: init.maxConnections ?? 300,
-      inboundConnectionThreshold: 5,
-      maxIncomingPendingConnections: 10,
+      inboundConnectionThreshold: init.inboundConnectionThreshold ?? 5,
+      maxIncomingPendingConnections: init.maxIncomingPendingConnections ?? 10,
       addressDialTimeout: 5_000,
     },
     // It hangs up on busy slow connections; `Liveness` does not.
@@ -42,6 +48,7 @@ export async function libp2pOptions(init: PeerfoldLibp2pInit): Promise<Libp2pOpt
     // Devices are met on loopback and in private networks, which libp2p refuses to dial in browsers.
     connectionGater: { denyDialMultiaddr: () => false },
     services: {
+      ...init.services,
       identify: identify(),
       ping: ping(),
       ...(init.dht === false ? undefined : { dht: privateDht() }),

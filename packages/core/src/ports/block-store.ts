@@ -13,6 +13,8 @@ export interface GetOptions extends AbortOptions {
    * when they are not: a store may then leave the hash out. @default false
    */
   unchecked?: boolean
+  /** Memory of the caller's that the bytes may be put into, if they have just this length: a store may use it instead of new one. */
+  into?: Uint8Array
 }
 
 export interface PutOptions extends AbortOptions {
@@ -36,7 +38,7 @@ export interface BlockStore {
   /** One answer for each cid, in order. An I/O failure throws; it is never reported as "missing". */
   has(cids: readonly CID[], options?: AbortOptions): Promise<boolean[]>
   /**
-   * Takes a batch; when it resolves every block can be read back. Durable only after `flush`.
+   * Takes a batch; when it resolves every block can be read back, and the caller may use the memory again. Durable only after `flush`.
    * @throws {PeerfoldError} `BLOCK_CORRUPT` when bytes do not match a cid (nothing of the batch is then visible);
    * `STORE_FULL` when the disk or quota is exhausted.
    */

@@ -45,10 +45,18 @@ export interface SealChunksOptions extends AbortOptions {
    * @default false
    */
   giveUp?: boolean
+  /**
+   * With `giveUp`: the chunks lie in one buffer instead, each with room for its tag (16 bytes) behind it, and a backend may seal them where they
+   * lie: then the results' `bytes` lie in that buffer. @default false
+   */
+  inPlace?: boolean
 }
 
 export interface OpenChunksOptions extends AbortOptions {
-  /** The caller never touches the jobs' `bytes` again: a backend may move them to another thread instead of copying. @default false */
+  /**
+   * The caller never touches the jobs' `bytes` again, and each owns its buffer: a backend may move them to another thread instead of copying,
+   * and open them where they lie. @default false
+   */
   giveUp?: boolean
 }
 

@@ -4,8 +4,8 @@ import type { AbortOptions } from './abort.js'
 /** The libp2p PeerId in its base58 text form. */
 export type PeerId = string
 
-/** How a connection runs, as status shows it. */
-export type Carrier = 'tcp' | 'websocket' | 'webrtc' | 'circuit' | 'memory'
+/** How a connection runs, as status shows it. `http`: a relay that is asked, and not connected. */
+export type Carrier = 'tcp' | 'http' | 'websocket' | 'webrtc' | 'circuit' | 'memory'
 
 /** One bidirectional, ordered, reliable byte stream inside an encrypted connection. */
 export interface NetworkStream {

@@ -7,17 +7,20 @@ import type { Clock } from '../ports/clock.js'
 import type { NetworkStream } from '../ports/network.js'
 import { KIB } from './limits.js'
 
-/** Frames that wait to be sent, beyond which the peer does not read at all. */
 const MAX_QUEUED_BYTES = 4096 * KIB
+/** The library's own limit, 4 MiB, is not ours: `maxFrame` is checked before a frame is read, codecs check what is sent. */
+const LIBRARY = { maxDataLength: 2 ** 30 }
 
-export interface ChannelInit<M> {
+export interface ChannelInit<M, S = M> {
   stream: NetworkStream
   clock: Clock
-  encode(message: M): Uint8Array
+  encode(message: S): Uint8Array
   /** @throws {PeerfoldError} `MESSAGE_INVALID` */
   decode(frame: Uint8Array): M
   /** Largest frame accepted. May be raised later. */
   maxFrame: number
+  /** Bytes of frames that wait to be sent, beyond which the peer does not read at all. @default 4 MiB */
+  maxQueued?: number
 }
 
 interface Queued {
@@ -28,10 +31,10 @@ interface Queued {
 
 /**
  * Length-prefixed messages over a stream. Messages leave in the order of the calls; while the transport is full the queue
- * grows up to a bound.
+ * grows up to a bound. `M` is what comes, `S` what is sent.
  */
-export class Channel<M> {
-  readonly #init: ChannelInit<M>
+export class Channel<M, S = M> {
+  readonly #init: ChannelInit<M, S>
   readonly #messages: AsyncGenerator<M>
   #queue: Queued[] = []
   #queued = 0
@@ -41,7 +44,7 @@ export class Channel<M> {
   /** Monotonic time of the last byte that came. */
   heard: number
 
-  constructor(init: ChannelInit<M>) {
+  constructor(init: ChannelInit<M, S>) {
     this.#init = init
     this.maxFrame = init.maxFrame
     this.heard = init.clock.monotonic()
@@ -55,14 +58,14 @@ export class Channel<M> {
   }
 
   /** Resolves when the transport has taken the message. */
-  send(message: M, options?: AbortOptions): Promise<void> {
+  send(message: S, options?: AbortOptions): Promise<void> {
     if (options?.signal?.aborted) return Promise.reject(options.signal.reason)
     if (this.#failure !== undefined) return Promise.reject(this.#failure)
-    const frame = lengthPrefixed.encode.single(this.#init.encode(message))
+    const frame = lengthPrefixed.encode.single(this.#init.encode(message), LIBRARY)
     return new Promise((sent, failed) => {
       this.#queue.push({ frame, sent, failed })
       this.#queued += frame.byteLength
-      if (this.#queued > MAX_QUEUED_BYTES) {
+      if (this.#queued > (this.#init.maxQueued ?? MAX_QUEUED_BYTES)) {
         return this.abort(new PeerfoldError('TIMEOUT', 'the peer does not read what it is sent'))
       }
       if (!this.#writing) void this.#write()
@@ -70,7 +73,7 @@ export class Channel<M> {
   }
 
   /** Sends without waiting. A failure shows in `next`. */
-  post(message: M): void {
+  post(message: S): void {
     this.send(message).catch(() => {})
   }
 
@@ -88,7 +91,8 @@ export class Channel<M> {
     const frames = pipe(
       this.#init.stream.source,
       (source) => this.#listen(source),
-      (source) => lengthPrefixed.decode(source, { onLength: (length) => this.#checkLength(length) }),
+      (source) =>
+        lengthPrefixed.decode(source, { ...LIBRARY, onLength: (length) => this.#checkLength(length) }),
     )
     try {
       for await (const frame of frames) yield this.#init.decode(plain(frame.subarray()))

@@ -181,6 +181,21 @@ function chunkTests(test: CryptoTest): void {
     assertEqual(sealed?.hash, before)
   })
 
+  test('in one buffer may be sealed where they lie, with the same result', async (crypto) => {
+    const chunks = [createSeededRandom('in place').bytes(200_000), toUtf8('small'), new Uint8Array()]
+    const expected = await crypto.sealChunks(secret, chunks)
+    const slab = new Uint8Array(300_000)
+    let at = 0
+    const placed = chunks.map((chunk) => {
+      slab.set(chunk, at)
+      const view = slab.subarray(at, at + chunk.length)
+      at += chunk.length + 16
+      return view
+    })
+    const sealed = await crypto.sealChunks(secret, placed, { giveUp: true, inPlace: true })
+    assertEqual(sealed, expected)
+  })
+
   test('of a secret with another length are refused', async (crypto) => {
     await assertCode(crypto.sealChunks(new Uint8Array(31), [new Uint8Array(1)]), 'INVALID_ARGUMENT')
   })

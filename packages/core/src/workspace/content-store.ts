@@ -16,6 +16,8 @@ export interface OpenOptions extends AbortOptions {
   length?: number
   /** Ask peers for blocks that are not here. @default false */
   remote?: boolean
+  /** A piece's memory may be used again once the next piece is asked for. @default false */
+  reuse?: boolean
 }
 
 /** Content of one workspace on this device, and the way to what is not here yet. */

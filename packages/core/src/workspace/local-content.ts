@@ -75,13 +75,13 @@ async function gearSeedOf(
 async function* openContent(
   { blocks, chunks, crypto, replicator }: LocalContentInit,
   content: ContentRef,
-  { offset, length, signal, remote = false }: OpenOptions = {},
+  { offset, length, signal, reuse, remote = false }: OpenOptions = {},
 ): AsyncGenerator<Uint8Array> {
   const source: BlockSource = remote
     ? { get: (cid, options) => getAnywhere(blocks, replicator, cid, options) }
     : blocks
   try {
-    yield* readContent(content, { source, crypto, known: chunks, offset, length, signal })
+    yield* readContent(content, { source, crypto, known: chunks, offset, length, reuse, signal })
   } catch (error) {
     if (!isPeerfoldError(error, 'BLOCK_NOT_FOUND') && !isPeerfoldError(error, 'BLOCK_CORRUPT')) throw error
     throw new PeerfoldError('BLOCKS_UNAVAILABLE', 'not all of the content is on this device', {

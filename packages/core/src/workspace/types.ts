@@ -168,6 +168,24 @@ export interface Workspace extends Writer, AsyncDisposable {
     keep: { version: RecordId } | { body: Body },
     options?: AbortOptions,
   ): Promise<Version>
+  /**
+   * Waits until so many machines hold all that is in the workspace, durably: this one, the user's other devices, relays.
+   * @returns who they are, besides this device
+   * @throws {PeerfoldError} the signal's reason
+   * @example
+   * ```ts
+   * await notes.write('will.md', text)
+   * const holders = await notes.durable({ copies: 2, signal: AbortSignal.timeout(60_000) })
+   * ```
+   */
+  durable(options: { copies: number } & AbortOptions): Promise<CopyHolder[]>
   /** Idempotent. */
   close(): Promise<void>
+}
+
+/** A machine besides this one that holds a workspace. */
+export interface CopyHolder {
+  kind: 'device' | 'relay'
+  /** Device id, or the relay's PeerId. */
+  id: string
 }

@@ -17,6 +17,7 @@ import type {
   Change,
   CommitInfo,
   Conflict,
+  CopyHolder,
   Cursor,
   FileBody,
   Item,
@@ -44,6 +45,8 @@ export interface WorkspaceInit {
   changes: ChangeFeed
   clock: Clock
   deviceName(device: DeviceId): string | undefined
+  /** Resolves when so many machines hold all that is here. */
+  durable(copies: number, options?: AbortOptions): Promise<CopyHolder[]>
 }
 
 /** The façade that an app holds. */
@@ -104,6 +107,13 @@ export class WorkspaceFacade implements Workspace {
 
   async remove(path: string, options?: AbortOptions): Promise<void> {
     await this.#transact((tx) => removeItem(tx, path), options)
+  }
+
+  async durable({ copies, signal }: { copies: number } & AbortOptions): Promise<CopyHolder[]> {
+    this.#throwIfClosed()
+    if (!Number.isSafeInteger(copies) || copies < 1)
+      throw new PeerfoldError('INVALID_ARGUMENT', `copies is ${copies}, not a number from 1 on`)
+    return await this.#init.durable(copies, { signal })
   }
 
   async transact<T>(

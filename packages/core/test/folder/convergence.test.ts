@@ -25,6 +25,23 @@ describe('disk and workspace converge', () => {
       1_031_512_193,
       'killed while a file was replaced, and another took its place: the trash did not know the old one',
     ],
+    [
+      1_055_924_630,
+      'a temporary name could not be removed, and the file that had just been saved at the new one was removed instead',
+    ],
+    [37_171_094, 'killed at a call that outlived its round: the model went on with the dead process'],
+    [
+      1_200_920_277,
+      'a file was replaced, then written to by a program that still had it open: nobody was to find that',
+    ],
+    [
+      229_140_904,
+      'on a disk without hard links, a file came to a place in the moment that nobody can close, spelled in another case',
+    ],
+    [
+      290_919_514,
+      'bytes that were read after the scan were taken for those of the fingerprint from before, and a later write for them',
+    ],
   ] as const)
     test(`history ${seed}: ${what}`, () => converges(seed))
 })

@@ -1,5 +1,6 @@
 import { FileSystemError, isPeerfoldError, PeerfoldError } from '../../src/errors.js'
 import type { FolderEngine, Round } from '../../src/folder/engine.js'
+import type { NameRules } from '../../src/folder/names.js'
 import { assemble } from '../../src/folder/open-folder.js'
 import type { Plan } from '../../src/folder/plan.js'
 import type { FolderSource } from '../../src/folder/types.js'
@@ -44,7 +45,7 @@ export class MortalDevice {
   ) {
     this.disk = made.disk
     this.#journal = this.#mortalJournal([])
-    this.windows = new Windows(made.kind.hardLinks !== false)
+    this.windows = new Windows(made.kind.hardLinks !== false, made.names)
     if (!this.disk.user.exists(ROOT)) this.disk.user.mkdir(ROOT)
   }
 
@@ -66,8 +67,6 @@ export class MortalDevice {
     } catch (error) {
       if (life === this.#life) this.#failed(error)
       return undefined
-    } finally {
-      if (life !== this.#life) this.#engine = undefined
     }
   }
 
@@ -128,12 +127,13 @@ export class MortalDevice {
     this.#prepared = false
   }
 
-  /** The call at which the process dies may or may not have been done. */
+  /** The call at which the process dies may or may not have been done. It may be one that a round left behind when it failed. */
   #count(life: number): void {
     this.#check(life)
     if (++this.#calls < this.weather.lifetime) return
     this.#calls = 0
     this.#life++
+    this.#engine = undefined
     this.#journal = this.#mortalJournal(this.#journal.snapshot())
     this.disk = this.disk.reopen()
     this.windows.close()
@@ -182,12 +182,17 @@ export class Windows {
   readonly #renames = new Map<string, string>()
   readonly #looked = new Map<string, string>()
 
+  /** A place is one however it is spelled, if the disk takes it so. */
   isOpen = (path: string): boolean => {
-    for (const place of this.#open) if (place === path || place.startsWith(`${path}/`)) return true
+    const { fold } = this.names
+    for (const place of this.#open) if (`${fold(place)}/`.startsWith(`${fold(path)}/`)) return true
     return false
   }
 
-  constructor(private readonly hardLinks: boolean) {}
+  constructor(
+    private readonly hardLinks: boolean,
+    private readonly names: Pick<NameRules, 'fold'>,
+  ) {}
 
   /** Is told of a disk's calls as they are made, and by `before` as they are done. */
   watch(disk: FakeDisk): void {

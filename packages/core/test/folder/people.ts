@@ -237,8 +237,9 @@ export class DiskPerson {
       write: (bytes) => {
         const before = decode(file.read())
         file.write(bytes)
-        // Who removed the file does not miss what is written to it afterwards.
-        if (before !== '' && !this.ledger.isUndone(before)) changed([before], [decode(file.read())])
+        // Who removed or replaced the file does not miss what is written to it afterwards.
+        if (!file.isNamed() || before === '' || this.ledger.isUndone(before)) return
+        changed([before], [decode(file.read())])
       },
     }
   }

@@ -7,6 +7,7 @@ import { addExportCommand } from './commands/export.js'
 import { addFileCommands } from './commands/files.js'
 import { addFolderCommands } from './commands/folders.js'
 import { addPairingCommands } from './commands/pairing.js'
+import { addRelayCommands } from './commands/relays.js'
 import { addRunCommands } from './commands/run.js'
 import { addSetUpCommands } from './commands/set-up.js'
 import { addStatusCommand } from './commands/status.js'
@@ -60,6 +61,7 @@ function createProgram(context: CommandContext): Command {
   addSetUpCommands(program, context)
   addPairingCommands(program, context)
   addDeviceCommands(program, context)
+  addRelayCommands(program, context)
   addStatusCommand(program, context)
   program.commandsGroup('Synced folders:')
   addFolderCommands(program, context)

@@ -1,14 +1,11 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import type { DemoDevice } from './device.js'
 import { bringUpPair } from './pair.js'
+import type { DemoRelay } from './relay.js'
 import { gatherSources } from './sources.js'
-import { STEPS, sabotage, type Tour } from './steps.js'
-
-const VERIFIER = fileURLToPath(new URL('./verifier.js', import.meta.url))
+import { STEPS, sabotage } from './steps.js'
+import type { Tour } from './tour.js'
+import { verify } from './verify.js'
 
 export interface CheckOptions {
   directory: string
@@ -21,11 +18,15 @@ export interface CheckOptions {
 export async function runCheck(
   laptop: DemoDevice,
   desktop: DemoDevice,
+  relays: DemoRelay[],
   { directory, sabotage: spoiled, print }: CheckOptions,
 ): Promise<boolean> {
-  await bringUpPair(laptop, desktop)
-  print(`laptop is process ${laptop.pid}, desktop is process ${desktop.pid}`)
-  const tour: Tour = { laptop, desktop, sources: await gatherSources(directory), expected: {} }
+  const phrase = await bringUpPair(laptop, desktop, relays)
+  print(
+    `laptop is process ${laptop.pid}, desktop is process ${desktop.pid}, ${relays.map(({ pid }) => `relay is process ${pid}`).join(', ')}`,
+  )
+  const sources = await gatherSources(directory)
+  const tour: Tour = { laptop, desktop, relays, phrase, sources, expected: {} }
   for (const [index, step] of STEPS.entries()) {
     const number = index + 1
     try {
@@ -40,23 +41,4 @@ export async function runCheck(
     }
   }
   return true
-}
-
-async function verify(tour: Tour, path: string): Promise<string> {
-  await writeFile(path, JSON.stringify(tour.expected))
-  const child = spawn(
-    process.execPath,
-    [VERIFIER, 'compare', path, tour.laptop.folder, tour.desktop.folder],
-    {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    },
-  )
-  let output = ''
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    output += text
-  })
-  const [code] = await once(child, 'close')
-  return code === 0
-    ? ''
-    : output.split('\n').slice(0, 10).join('\n') || `the verifier ended with ${String(code)}`
 }

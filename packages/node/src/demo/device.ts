@@ -2,16 +2,19 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { endProcess, type Line, Lines } from './running-process.js'
+
+export { isType, type Line } from './running-process.js'
 
 const CLI = fileURLToPath(new URL('../cli/main.js', import.meta.url))
 
 /** As a service would be set up: glibc returns what is freed instead of keeping it for later (docs/decisions/0074). */
-const GLIBC = { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '131072', MALLOC_TRIM_THRESHOLD_: '131072' }
-
-/** A line that `peerfold --json` printed. */
-export type Line = Record<string, unknown>
+export const GLIBC = {
+  MALLOC_ARENA_MAX: '2',
+  MALLOC_MMAP_THRESHOLD_: '131072',
+  MALLOC_TRIM_THRESHOLD_: '131072',
+}
 
 /** A device of the demo: a home, a folder, and processes of the `peerfold` command, as a person would run them. */
 export class DemoDevice {
@@ -21,8 +24,7 @@ export class DemoDevice {
   #running: ChildProcess | undefined
   readonly #children = new Set<ChildProcess>()
   #closed = false
-  #lines: Line[] = []
-  #listeners = new Set<(line: Line) => void>()
+  readonly #lines = new Lines()
 
   constructor(name: string, directory: string) {
     this.name = name
@@ -42,52 +44,32 @@ export class DemoDevice {
   async start(args: readonly string[], ready: (line: Line) => boolean): Promise<Line> {
     const child = this.#spawn([...args, '--listen', '/ip4/127.0.0.1/tcp/0', '--no-mdns'])
     this.#running = child
-    this.#lines = []
-    const first = this.waitForLine(ready)
-    let errors = ''
-    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-      errors += text
-    })
-    createInterface({ input: child.stdout as NodeJS.ReadableStream }).on('line', (text) =>
-      this.#take(JSON.parse(text) as Line),
-    )
-    const ended = once(child, 'exit').then(([code]) => {
-      throw new Error(`${this.name} stopped with exit code ${String(code)}: ${errors.trim()}`)
-    })
-    ended.catch(() => {})
-    return await Promise.race([first, ended])
+    const ended = this.#lines.read(this.name, child)
+    return await Promise.race([this.waitForLine(ready), ended])
   }
 
   /** Told of every line that the staying command prints. */
   onLine(listener: (line: Line) => void): () => void {
-    this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
+    return this.#lines.on(listener)
   }
 
   waitForLine(wanted: (line: Line) => boolean): Promise<Line> {
-    const seen = this.#lines.find(wanted)
-    if (seen !== undefined) return Promise.resolve(seen)
-    return new Promise((resolve) => {
-      const stop = this.onLine((line) => {
-        if (!wanted(line)) return
-        stop()
-        resolve(line)
-      })
-    })
+    return this.#lines.wait(wanted)
   }
 
   /** Runs a command to its end. @returns the lines it printed */
   async run(...args: string[]): Promise<Line[]> {
-    const output = await this.runRaw(...args)
-    return output
-      .toString('utf8')
-      .split('\n')
-      .filter((text) => text !== '')
-      .map((text) => JSON.parse(text) as Line)
+    return linesOf(await this.runRaw(...args))
   }
 
   async runRaw(...args: string[]): Promise<Buffer> {
+    return await this.runWith('', ...args)
+  }
+
+  /** Runs a command to its end, with that on its standard input. @returns what it printed */
+  async runWith(input: string, ...args: string[]): Promise<Buffer> {
     const child = this.#spawn(args)
+    child.stdin?.end(input)
     const output: Buffer[] = []
     let errors = ''
     child.stdout?.on('data', (bytes: Buffer) => output.push(bytes))
@@ -100,7 +82,7 @@ export class DemoDevice {
     return Buffer.concat(output)
   }
 
-  /** Everything on disk has been scanned and is held by all reachable devices. */
+  /** Everything on disk has been scanned and is held by all reachable devices and relays. */
   async settle(): Promise<void> {
     await this.run('status', '--wait', '--timeout', '300')
   }
@@ -109,40 +91,30 @@ export class DemoDevice {
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
     const child = this.#running
     this.#running = undefined
-    if (child !== undefined) await end(child, signal)
+    if (child !== undefined) await endProcess(child, signal)
   }
 
   /** Ends every process of this device and starts no more. Idempotent. */
   async close(): Promise<void> {
     this.#closed = true
-    await Promise.all([...this.#children].map((child) => end(child, 'SIGTERM')))
-  }
-
-  #take(line: Line): void {
-    this.#lines.push(line)
-    if (this.#lines.length > 1000) this.#lines.shift()
-    for (const listener of [...this.#listeners]) listener(line)
+    await Promise.all([...this.#children].map((child) => endProcess(child, 'SIGTERM')))
   }
 
   #spawn(args: readonly string[]): ChildProcess {
     if (this.#closed) throw new Error(`${this.name} is closed`)
     const child = spawn(process.execPath, [CLI, '--home', this.home, '--json', ...args], {
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['pipe', 'pipe', 'pipe'],
       env: { ...process.env, ...GLIBC },
     })
+    // A command that does not read its input may end before it is written.
+    child.stdin?.on('error', () => {})
     this.#children.add(child)
     child.once('exit', () => this.#children.delete(child))
     return child
   }
 }
 
-async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
-  const ended = once(child, 'exit')
-  child.kill(signal)
-  await ended
-}
-
-export function isType(type: string): (line: Line) => boolean {
-  return (line) => line.type === type
+function linesOf(output: Buffer): Line[] {
+  const texts = output.toString('utf8').split('\n')
+  return texts.filter((text) => text !== '').map((text) => JSON.parse(text) as Line)
 }

@@ -1,5 +1,6 @@
 import type { DemoDevice, Line } from './device.js'
 import { bringUpPair } from './pair.js'
+import type { DemoRelay } from './relay.js'
 
 const ARROWS: Record<string, string> = { published: '→', applied: '←' }
 
@@ -7,15 +8,19 @@ const ARROWS: Record<string, string> = { published: '→', applied: '←' }
 export async function showLive(
   laptop: DemoDevice,
   desktop: DemoDevice,
+  relays: DemoRelay[],
   { interrupted, print }: { interrupted: Promise<void>; print: (line: string) => void },
 ): Promise<number> {
   for (const device of [laptop, desktop]) device.onLine((line) => showLine(device, line, print))
-  const paired = await Promise.race([bringUpPair(laptop, desktop).then(() => true), interrupted])
+  const paired = await Promise.race([bringUpPair(laptop, desktop, relays).then(() => true), interrupted])
   if (paired === undefined) return 0
   print('')
-  print('Two devices of one person, end-to-end encrypted, no server. Put files into either folder:')
+  print(
+    'Two devices of one person, end-to-end encrypted, and a relay that cannot read any of it. Put files into either folder:',
+  )
   print(`  laptop   ${laptop.folder}   (process ${laptop.pid})`)
   print(`  desktop  ${desktop.folder}   (process ${desktop.pid})`)
+  for (const { address, pid } of relays) print(`  relay    ${address}   (process ${pid})`)
   print('Stop with Ctrl-C.')
   print('')
   await interrupted

@@ -5,14 +5,16 @@ import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { runCheck } from './check.js'
 import { DemoDevice } from './device.js'
 import { showLive } from './live.js'
+import { DemoRelay } from './relay.js'
 import { STEPS } from './steps.js'
 
-/** The main job: two devices, "laptop" and "desktop", as separate processes with real folders. */
+/** The main job: two devices, "laptop" and "desktop", with real folders, and a relay, all separate processes. */
 
 interface DemoOptions {
   check?: boolean
   sabotage?: number
   dir?: string
+  relays: number
 }
 
 /** Exit code of a tour that a signal ended. */
@@ -27,16 +29,17 @@ async function main(args: string[]): Promise<number> {
     options.dir === undefined ? await mkdtemp(join(tmpdir(), 'peerfold-')) : resolve(options.dir)
   const laptop = new DemoDevice('laptop', directory)
   const desktop = new DemoDevice('desktop', directory)
+  const relays = Array.from({ length: options.relays }, (_, i) => new DemoRelay(`relay ${i + 1}`, directory))
   const interrupted = untilInterrupted()
   try {
-    if (options.check !== true) return await showLive(laptop, desktop, { interrupted, print })
-    const checked = runCheck(laptop, desktop, { directory, sabotage: options.sabotage, print })
+    if (options.check !== true) return await showLive(laptop, desktop, relays, { interrupted, print })
+    const checked = runCheck(laptop, desktop, relays, { directory, sabotage: options.sabotage, print })
     const passed = await Promise.race([checked, interrupted])
     if (passed === undefined) return INTERRUPTED
     print(passed ? `all ${STEPS.length} steps passed` : 'the tour failed')
     return passed ? 0 : 1
   } finally {
-    await Promise.all([laptop.close(), desktop.close()])
+    await Promise.all([laptop.close(), desktop.close(), ...relays.map((relay) => relay.stop())])
     if (options.check === true && options.dir === undefined)
       await rm(directory, { recursive: true, force: true })
   }
@@ -53,7 +56,7 @@ function untilInterrupted(): Promise<void> {
 function parseOptions(args: string[]): DemoOptions | number {
   const program = new Command('npm start --')
     .description(
-      'Runs two Peerfold devices on this machine and shows what happens to files in their folders.',
+      'Runs two Peerfold devices and a relay on this machine and shows what happens to files in their folders.',
     )
     .option('--check', 'makes a scripted tour and exits')
     .option(
@@ -61,6 +64,7 @@ function parseOptions(args: string[]): DemoOptions | number {
       'with --check: spoils the result of this step, which must then fail',
       parseStep,
     )
+    .option('--relays <number>', '1, or 2: with --check one of them is killed in the middle', parseRelays, 1)
     .option('--dir <directory>', 'where homes and folders lie; default: a new temporary directory')
     .exitOverride()
   try {
@@ -74,6 +78,12 @@ function parseOptions(args: string[]): DemoOptions | number {
     return 2
   }
   return options
+}
+
+function parseRelays(text: string): number {
+  const number = Number(text)
+  if (number !== 1 && number !== 2) throw new InvalidArgumentError('1 or 2')
+  return number
 }
 
 function parseStep(text: string): number {

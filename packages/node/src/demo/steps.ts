@@ -3,22 +3,9 @@ import { cp, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promis
 import { join } from 'node:path'
 import type { DemoDevice } from './device.js'
 import { startAgain } from './pair.js'
+import { loseLaptop, searchRelay, whileAway, withoutRelay } from './relay-steps.js'
+import { describe, type Step, type Tour } from './tour.js'
 import { type Listing, walk } from './verifier.js'
-
-export interface Tour {
-  laptop: DemoDevice
-  desktop: DemoDevice
-  /** A real source tree to begin with. */
-  sources: string
-  /** What a person expects to find in both folders now. */
-  expected: Listing
-}
-
-export interface Step {
-  title: string
-  /** Does what a person would do, waits until the devices say they are done, and says what happened. */
-  run(tour: Tour): Promise<string>
-}
 
 const NOTE = 'notes/plan.md'
 
@@ -29,6 +16,10 @@ export const STEPS: Step[] = [
   { title: 'rename of a folder', run: renameFolder },
   { title: 'concurrent edits of one file', run: editBothSides },
   { title: 'restore of an old version', run: restoreOldVersion },
+  { title: 'a change for a device that is away', run: whileAway },
+  { title: 'the relay away', run: withoutRelay },
+  { title: 'a lost laptop recovered', run: loseLaptop },
+  { title: 'a search of what the relay keeps', run: searchRelay },
 ]
 
 async function firstSync(tour: Tour): Promise<string> {
@@ -141,17 +132,6 @@ async function restoreOldVersion(tour: Tour): Promise<string> {
 async function writeAndExpect(tour: Tour, device: DemoDevice, text: string): Promise<void> {
   await writeFile(join(device.folder, NOTE), text)
   tour.expected[NOTE] = await describe(device, NOTE)
-}
-
-async function describe(device: DemoDevice, path: string): Promise<Listing[string]> {
-  const file = join(device.folder, path)
-  const [bytes, { mtimeMs, mode }] = await Promise.all([readFile(file), stat(file)])
-  return {
-    type: 'file',
-    sha256: createHash('sha256').update(bytes).digest('hex'),
-    executable: (mode & 0o100) !== 0,
-    mtime: Math.floor(mtimeMs),
-  }
 }
 
 /** Spoils one file of one folder, as a proof that the verifier would see it. */

@@ -1,11 +1,11 @@
-import { randomBytes } from 'node:crypto'
-import { chmod, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
-import { type Crypto, type KeyValue, type LogStore, PeerfoldError } from '@peerfold/core'
+import { mkdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Crypto, KeyValue, LogStore } from '@peerfold/core'
 import type { Home } from '@peerfold/core/platform'
 import { openFileBlockStore } from '../stores/block-store/index.js'
 import { openKeyValue } from '../stores/key-value.js'
 import { openFileLogStore } from '../stores/log-store/index.js'
+import { loadKey, preparePrivateDirectory } from './private-directory.js'
 
 /** A device's home on disk, locked against other processes (PROTOCOL.md §8). */
 export interface NodeHome extends Home {
@@ -21,8 +21,6 @@ export interface NodeHomeInit {
   crypto?: Pick<Crypto, 'hash'>
 }
 
-const KEY_BYTES = 32
-
 /**
  * Opens a home directory, making it when it is missing.
  *
@@ -30,7 +28,7 @@ const KEY_BYTES = 32
  * its key is damaged
  */
 export async function openHome(directory: string, init: NodeHomeInit = {}): Promise<NodeHome> {
-  await prepareDirectory(directory)
+  await preparePrivateDirectory(directory, 'a home')
   // The lock comes first: whoever loses must not have touched anything.
   const db = await openKeyValue(join(directory, 'db'))
   try {
@@ -68,52 +66,4 @@ function createHome(directory: string, db: KeyValue, key: Uint8Array, { crypto }
       await db.close()
     },
   }
-}
-
-async function prepareDirectory(directory: string): Promise<void> {
-  try {
-    await makeDirectory(directory)
-    const { mode } = await stat(directory)
-    // A home holds keys: nobody else needs to look in.
-    if ((mode & 0o077) !== 0) await chmod(directory, 0o700)
-  } catch (cause) {
-    throw new PeerfoldError('HOME_INVALID', `cannot use ${directory} as a home`, { cause })
-  }
-}
-
-/** Node's own recursion never ends where an existing directory takes no others, as in /proc. */
-async function makeDirectory(directory: string): Promise<void> {
-  const make = () => mkdir(directory, { mode: 0o700 })
-  await make().catch(async (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EEXIST' && (await stat(directory)).isDirectory()) return
-    if (error.code !== 'ENOENT' || dirname(directory) === directory) throw error
-    await makeDirectory(dirname(directory))
-    await make()
-  })
-}
-
-/** The key that seals the journal, kept readable by its owner only. Made durable before anything is sealed with it. */
-async function loadKey(path: string): Promise<Uint8Array> {
-  const existing = await readFile(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined
-    throw new PeerfoldError('HOME_INVALID', `cannot read ${path}`, { cause: error })
-  })
-  if (existing !== undefined) {
-    if (existing.length !== KEY_BYTES) throw new PeerfoldError('HOME_INVALID', `${path} is damaged`)
-    return new Uint8Array(existing)
-  }
-  const key = randomBytes(KEY_BYTES)
-  const temporary = `${path}.new`
-  await rm(temporary, { force: true })
-  const file = await open(temporary, 'wx', 0o600)
-  try {
-    await file.writeFile(key)
-    await file.sync()
-  } finally {
-    await file.close()
-  }
-  await rename(temporary, path)
-  const folder = await open(join(path, '..'), 'r')
-  await folder.sync().finally(() => folder.close())
-  return new Uint8Array(key)
 }

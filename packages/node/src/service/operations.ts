@@ -4,6 +4,7 @@ import { locateDirectory } from '../file-system/locate-directory.js'
 import { FOLDER_OPERATIONS } from './folder-operations.js'
 import type { Operation, OperationIo, OperationNeeds } from './operation.js'
 import { optionalText, text } from './params.js'
+import { RELAY_OPERATIONS } from './relay-operations.js'
 import { selectWorkspace } from './select-workspace.js'
 import { untilRead } from './until-read.js'
 
@@ -15,13 +16,7 @@ export function operationNeeds(name: string): OperationNeeds {
 export const OPERATIONS: Record<string, Operation> = {
   ping: { needs: 'home', run: async () => ({}) },
   init: { needs: 'home', run: (pf, params, io) => init(pf, params, io) },
-  recover: {
-    needs: 'home',
-    run: async (pf, params, { signal }) => {
-      await pf.identity.recover(text(params, 'phrase'), { name: optionalText(params, 'name'), signal })
-      return { device: pf.device }
-    },
-  },
+  recover: { needs: 'network', run: recover },
   add: { needs: 'home', run: addFolder },
   invite: { needs: 'network', run: invite },
   join: { needs: 'network', run: join },
@@ -100,6 +95,7 @@ export const OPERATIONS: Record<string, Operation> = {
   'device-list': { needs: 'home', run: async (pf, _, io) => pf.devices.list(io) },
   'device-remove': { needs: 'home', run: removeDevice },
   ...FOLDER_OPERATIONS,
+  ...RELAY_OPERATIONS,
 }
 
 async function init(
@@ -109,6 +105,23 @@ async function init(
 ): Promise<unknown> {
   const { phrase } = await pf.identity.create({ name: optionalText(params, 'name'), signal })
   return { device: pf.device, phrase }
+}
+
+async function recover(
+  pf: Peerfold,
+  params: Record<string, unknown>,
+  { signal }: OperationIo,
+): Promise<unknown> {
+  const relay = optionalText(params, 'relay')
+  const folder = optionalText(params, 'folder')
+  if (folder !== undefined) await pf.folders.check(resolve(folder), { signal })
+  await pf.identity.recover(text(params, 'phrase'), {
+    name: optionalText(params, 'name'),
+    relays: relay === undefined ? [] : [relay],
+    signal,
+  })
+  const workspaces = await pf.workspaces.list({ signal })
+  return { device: pf.device, workspaces: await bindFolders(pf, workspaces, folder, signal) }
 }
 
 /** With `existing`, a folder that is bound already is left as it is; with `wait`, everything in it is in the workspace when this ends. */
@@ -141,7 +154,6 @@ async function invite(
   return { device: await invitation.accepted({ signal }) }
 }
 
-/** One workspace lies in the folder itself; several lie in it side by side, each under its name. */
 async function join(
   pf: Peerfold,
   params: Record<string, unknown>,
@@ -153,14 +165,24 @@ async function join(
     name: optionalText(params, 'name'),
     signal,
   })
-  const joined = []
-  for (const workspace of workspaces) {
+  return { device: pf.device, workspaces: await bindFolders(pf, workspaces, folder, signal) }
+}
+
+/** One workspace lies in the folder itself; several lie in it side by side, each under its name. */
+async function bindFolders(
+  pf: Peerfold,
+  workspaces: ReadonlyArray<{ id: string; name: string }>,
+  folder: string | undefined,
+  signal: AbortSignal,
+): Promise<Array<{ id: string; name: string; folder: string | undefined }>> {
+  const bound = []
+  for (const { id, name } of workspaces) {
     const directory =
-      folder === undefined ? undefined : workspaces.length === 1 ? folder : resolve(folder, workspace.name)
-    if (directory !== undefined) await pf.folders.add(workspace.id, directory, { signal })
-    joined.push({ id: workspace.id, name: workspace.name, folder: directory })
+      folder === undefined ? undefined : workspaces.length === 1 ? folder : resolve(folder, name)
+    if (directory !== undefined) await pf.folders.add(id, directory, { signal })
+    bound.push({ id, name, folder: directory })
   }
-  return { device: pf.device, workspaces: joined }
+  return bound
 }
 
 /** How long `status` lets a device that has just been opened look through what it has. */
@@ -215,11 +237,11 @@ async function put(pf: Peerfold, params: Record<string, unknown>, io: OperationI
   })
 }
 
-/** As much of an id as nobody types by chance. */
-const LEAST_SHORT_ID = 8
+/** Removing cannot be taken back: a slip of a letter or two must not name a device. */
+const SHORTEST_ID = 8
 
 function isShortFor(text: string, id: string): boolean {
-  return text.length >= LEAST_SHORT_ID && id.startsWith(text)
+  return text.length >= SHORTEST_ID && id.startsWith(text)
 }
 
 async function removeDevice(

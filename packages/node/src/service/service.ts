@@ -16,14 +16,16 @@ export interface ServiceInit {
   listen?: string[]
   mdns?: boolean
   rates?: TransferRates
+  /** @default false */
+  poll?: boolean
   signal?: AbortSignal
 }
 
 /** @throws {PeerfoldError} `HOME_LOCKED`, `HOME_INVALID`, `NO_IDENTITY` (when the folders are to run) */
 export async function openService(init: ServiceInit): Promise<Service> {
-  const { home, needs, listen, mdns, rates, signal } = init
+  const { home, needs, listen, mdns, rates, poll, signal } = init
   const offline = needs === 'home' || needs === 'folders'
-  const peerfold = await openPeerfold({ home, listen, mdns, rates, offline, signal })
+  const peerfold = await openPeerfold({ home, listen, mdns, rates, poll, offline, signal })
   try {
     if ((needs === 'all' || needs === 'folders') && peerfold.hasIdentity)
       await peerfold.folders.start({ paused: needs === 'folders', signal })

@@ -58,7 +58,7 @@ export function createNodeCrypto(init: NodeCryptoInit = {}): Crypto {
   )
 }
 
-const runNow = createCryptoRunner(openssl)
+const runNow = createCryptoRunner(openssl, false)
 
 class NodeCrypto implements Crypto {
   readonly #pool: WorkerPool
@@ -123,16 +123,19 @@ class NodeCrypto implements Crypto {
     options?: SealChunksOptions,
   ): Promise<SealedChunk[]> {
     checkLength(dedupSecret, 32, 'dedup secret')
+    const inPlace = options?.giveUp === true && options.inPlace === true
     return this.#run<'sealChunks'>(
       chunks,
       (chunk) => 3 * chunk.length,
       options,
       (items, copier) => ({
         kind: 'sealChunks',
-        items: items.map(options?.giveUp ? copier.move : copier.copy),
+        items: items.map(inPlace ? copier.moveShared : options?.giveUp ? copier.move : copier.copy),
         secret: copier.copy(dedupSecret),
         info: CHUNK_INFO,
+        inPlace,
       }),
+      inPlace ? Number.POSITIVE_INFINITY : PART_BYTES,
     )
   }
 
@@ -145,7 +148,8 @@ class NodeCrypto implements Crypto {
         kind: 'openChunks',
         items: items.map(({ key, bytes, hash }) => {
           checkLength(key, 32, 'key')
-          const moved = options?.giveUp ? copier.move(bytes) : copier.copy(bytes)
+          const worthMoving = options?.giveUp && bytes.length > MOVE_ABOVE
+          const moved = worthMoving ? copier.moveShared(bytes) : copier.copy(bytes)
           return { key: copier.copy(key), bytes: moved, hash: copier.copy(hash) }
         }),
       }),
@@ -192,11 +196,12 @@ class NodeCrypto implements Crypto {
     costOf: (item: I) => number,
     options: AbortOptions | undefined,
     toTask: (items: readonly I[], copier: Copier) => CryptoTask,
+    partBytes = PART_BYTES,
   ): Promise<CryptoResults[K][]> {
     this.#check(options)
     const cost = items.reduce((sum, item) => sum + costOf(item), 0)
     if (cost <= this.#inlineBytes) return unwrap(runNow(toTask(items, IN_PLACE)), 0)
-    const parts = split(items, costOf, Math.max(PART_BYTES, cost / this.#pool.threads))
+    const parts = split(items, costOf, Math.max(partBytes, cost / this.#pool.threads))
     const outcomes = await Promise.all(
       parts.map(({ items: part }) => this.#pool.run(() => prepared(part, toTask), options)),
     )
@@ -216,9 +221,12 @@ interface Copier {
   copy(bytes: Uint8Array): Uint8Array
   /** For bytes that the caller gave up. */
   move(bytes: Uint8Array): Uint8Array
+  /** The same, with the whole buffer that they lie in, which nobody but their task needs. */
+  moveShared(bytes: Uint8Array): Uint8Array
 }
 
-const IN_PLACE: Copier = { copy: (bytes) => bytes, move: (bytes) => bytes }
+const same = (bytes: Uint8Array) => bytes
+const IN_PLACE: Copier = { copy: same, move: same, moveShared: same }
 
 function prepared<I>(items: readonly I[], toTask: (items: readonly I[], copier: Copier) => CryptoTask) {
   const move = new Set<ArrayBuffer>()
@@ -235,7 +243,12 @@ function prepared<I>(items: readonly I[], toTask: (items: readonly I[], copier: 
     move.add(buffer)
     return bytes
   }
-  const task = toTask(items, { copy, move: give })
+  const giveShared = (bytes: Uint8Array) => {
+    if (!(bytes.buffer instanceof ArrayBuffer)) return copy(bytes)
+    move.add(bytes.buffer)
+    return bytes
+  }
+  const task = toTask(items, { copy, move: give, moveShared: giveShared })
   return { task, move: [...move] }
 }
 

@@ -19,9 +19,9 @@ export interface WorkerReply {
 /** The program of a worker thread. Like the runner, it travels as its source text and refers to nothing outside. */
 function serve(port: MessagePort, run: ReturnType<typeof createCryptoRunner>): void {
   /** Large results are moved, small ones copied: moving costs more than copying below some KiB. */
-  function movable(value: unknown, into: ArrayBuffer[]): void {
+  function movable(value: unknown, into: Set<ArrayBuffer>): void {
     if (value instanceof Uint8Array) {
-      if (value.byteLength > 4096) into.push(value.buffer as ArrayBuffer)
+      if (value.byteLength > 4096) into.add(value.buffer as ArrayBuffer)
     } else if (Array.isArray(value)) {
       for (const item of value) movable(item, into)
     } else if (typeof value === 'object' && value !== null && 'bytes' in value) {
@@ -32,9 +32,9 @@ function serve(port: MessagePort, run: ReturnType<typeof createCryptoRunner>): v
   port.on('message', ({ id, task }: WorkerRequest) => {
     try {
       const outcome = run(task)
-      const moved: ArrayBuffer[] = []
+      const moved = new Set<ArrayBuffer>()
       if ('results' in outcome) movable(outcome.results, moved)
-      port.postMessage({ id, outcome } satisfies WorkerReply, moved)
+      port.postMessage({ id, outcome } satisfies WorkerReply, [...moved])
     } catch (error) {
       port.postMessage({ id, error: String(error) } satisfies WorkerReply)
     }
@@ -43,6 +43,6 @@ function serve(port: MessagePort, run: ReturnType<typeof createCryptoRunner>): v
 
 /** JavaScript for `new Worker(…, { eval: true })`. */
 export const WORKER_SOURCE = `'use strict'
-const run = (${createCryptoRunner})(require('node:crypto'));
+const run = (${createCryptoRunner})(require('node:crypto'), true);
 (${serve})(require('node:worker_threads').parentPort, run)
 `

@@ -19,13 +19,20 @@ async function runDemo(...args: string[]): Promise<{ code: number | null; output
 describe('the main job', () => {
   test('makes its tour and says so', async () => {
     const { code, output } = await runDemo('--check')
-    expect(output).toMatch(/laptop is process \d+, desktop is process \d+/)
+    expect(output).toMatch(/laptop is process \d+, desktop is process \d+, relay is process \d+/)
     expect(output).toMatch(/ok 5 restore of an old version/)
-    expect(output).toContain('all 5 steps passed')
+    expect(output).toMatch(/ok 9 a search of what the relay keeps/)
+    expect(output).toContain('all 9 steps passed')
     expect(code).toBe(0)
   }, 300_000)
 
-  test.each([1, 5])(
+  test('makes it with two relays, of which one is killed in the middle', async () => {
+    const { code, output } = await runDemo('--check', '--relays', '2')
+    expect(output).toContain('all 9 steps passed')
+    expect(code).toBe(0)
+  }, 300_000)
+
+  test.each([1, 6])(
     'sees that the result of step %d was spoiled',
     async (step) => {
       const { code, output } = await runDemo('--check', '--sabotage', String(step))
@@ -37,7 +44,7 @@ describe('the main job', () => {
 
   test('refuses a step that is not there', async () => {
     const { code, output } = await runDemo('--check', '--sabotage', '99')
-    expect(output).toContain('a step from 1 to 5')
+    expect(output).toContain('a step from 1 to 9')
     expect(code).toBe(2)
   })
 })

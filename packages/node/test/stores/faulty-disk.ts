@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { SeededRandom } from '@peerfold/core/testing'
 import { type Disk, nodeDisk } from '../../src/stores/block-store/disk.js'
@@ -7,7 +7,7 @@ import type { SegmentFile, SegmentFiles } from '../../src/stores/log-store/files
 export type Fault = 'crash' | 'EIO' | 'ENOSPC'
 
 /** Calls that need space. */
-const GROWING = new Set(['write', 'create', 'rename', 'makeDirectory'])
+const GROWING = new Set(['write', 'create', 'makeDirectory'])
 
 /**
  * A real disk on which the Nth call fails, once or (a crash) with all that follow. It also notes what was synced, so that `cutPower` can take
@@ -47,59 +47,29 @@ export class FaultyDisk implements Disk {
     }
   }
 
-  async makeDirectory(path: string): Promise<string | undefined> {
+  async makeDirectory(path: string): Promise<void> {
     await this.#step('makeDirectory')
-    const made = await this.#disk.makeDirectory(path)
-    for (let at = path; made !== undefined && at.length >= made.length && at !== ''; at = parentOf(at)) {
-      this.#note(parentOf(at), () => rmSync(this.#at(at), { recursive: true, force: true }))
-    }
-    return made
+    const made = !existsSync(this.#at(path))
+    await this.#disk.makeDirectory(path)
+    if (made) this.#note(parentOf(path), () => rmSync(this.#at(path), { recursive: true, force: true }))
   }
 
   async create(path: string) {
     await this.#step('create')
     const file = await this.#disk.create(path)
     this.#synced.set(path, 0)
-    let size = 0
     return {
       write: async (bytes: Uint8Array, offset: number) => {
         await this.#step('write', () => file.write(bytes.subarray(0, bytes.length / 2), offset))
         await file.write(bytes, offset)
-        size = offset + bytes.length
-      },
-      datasync: async () => {
-        await this.#step('datasync')
-        await file.datasync()
-        this.#synced.set(path, size)
       },
       close: () => file.close(),
     }
   }
 
-  async read(path: string) {
-    await this.#step('read')
-    return this.#disk.read(path)
-  }
-
   async exists(path: string) {
     await this.#step('exists')
     return this.#disk.exists(path)
-  }
-
-  async list(path: string) {
-    await this.#step('list')
-    return this.#disk.list(path)
-  }
-
-  async rename(from: string, to: string) {
-    await this.#step('rename')
-    await this.#disk.rename(from, to)
-    const synced = this.#synced.get(from) ?? Number.POSITIVE_INFINITY
-    this.#synced.delete(from)
-    this.#synced.set(to, synced)
-    this.#note(parentOf(to), () => {
-      if (existsSync(this.#at(to))) renameSync(this.#at(to), this.#at(from))
-    })
   }
 
   async unlink(path: string) {

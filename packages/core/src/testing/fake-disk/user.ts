@@ -28,6 +28,8 @@ export interface OpenFile {
   read(): Uint8Array
   /** Overwrites the whole file. */
   write(bytes: Uint8Array): void
+  /** Whether it lies anywhere still. What is written to a file without a name is gone when it is closed. */
+  isNamed(): boolean
   close(): void
 }
 
@@ -71,6 +73,7 @@ function open(volume: Volume, inode: Inode): OpenFile {
   let isOpen = true
   return {
     read: () => inode.bytes.slice(),
+    isNamed: () => inode.nlink > 0,
     write: (bytes) => {
       if (isOpen) volume.setBytes(inode, bytes.slice())
     },

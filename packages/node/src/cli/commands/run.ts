@@ -14,6 +14,7 @@ import { printPhrase, type SetUpResult } from './set-up.js'
 interface ListenOptions {
   listen?: string[]
   mdns: boolean
+  poll?: boolean
 }
 
 /** `start` and `up`: the commands that stay. */
@@ -66,6 +67,7 @@ function withListening(command: Command): Command {
       'where to listen; default: any free TCP and WebSocket port on all addresses',
     )
     .option('--no-mdns', 'does not look for devices on the local network')
+    .option('--poll', 'asks relays over HTTP instead of holding a session, where streams do not last')
 }
 
 /** Being stopped is what these commands end with, also when it comes while they still begin. */
@@ -83,12 +85,12 @@ async function runUntilStopped(
 
 async function openAndRun(
   context: CommandContext,
-  { listen, mdns }: ListenOptions,
+  { listen, mdns, poll }: ListenOptions,
   prepare: (service: Service) => Promise<void>,
 ): Promise<void> {
   const { home, rates, signal } = context
   const { openService } = await import('../../service/service.js')
-  const service = await openService({ home, needs: 'all', listen, mdns, rates, signal })
+  const service = await openService({ home, needs: 'all', listen, mdns, rates, poll, signal })
   let control: ControlServer | undefined
   try {
     control = await startControlServer(controlPath(home), service)

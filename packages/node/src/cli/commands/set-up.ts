@@ -18,14 +18,13 @@ export function addSetUpCommands(program: Command, context: CommandContext): voi
     .command('recover')
     .description('makes this a device of yours, from the recovery phrase on standard input')
     .option('--name <name>', 'name of this device')
-    .action(async ({ name }: { name?: string }) => {
+    .option('--relay <multiaddr>', 'a relay that the lost devices used: workspaces come from there')
+    .option('--folder <folder>', 'where the files of its workspaces are to lie', parsePath)
+    .action(async ({ name, relay, folder }: { name?: string; relay?: string; folder?: string }) => {
       const phrase = await readPhrase()
-      const result = (await context.call('recover', { phrase, name })) as SetUpResult
+      const result = (await context.call('recover', { phrase, name, relay, folder })) as RecoverResult
       if (context.json) context.printJson(result)
-      else
-        context.print(
-          `This device is now ${result.device.name}. Run \`peerfold invite\` on another of your devices and \`peerfold join TICKET\` here.`,
-        )
+      else printRecovered(context, result)
     })
   program
     .command('add')
@@ -51,13 +50,30 @@ export interface SetUpResult {
   phrase?: string
 }
 
+interface RecoverResult extends SetUpResult {
+  workspaces: Array<{ id: string; name: string; folder?: string }>
+}
+
+function printRecovered(context: CommandContext, { device, workspaces }: RecoverResult): void {
+  context.print(`This device is now ${printable(device.name)}.`)
+  if (workspaces.length === 0)
+    context.print('Run `peerfold invite` on another of your devices and `peerfold join TICKET` here.')
+  for (const { id, name, folder } of workspaces) {
+    const where =
+      folder === undefined
+        ? '`peerfold export DIR` writes its files'
+        : `\`peerfold start\` fills ${printable(folder)}`
+    context.print(`${printable(name)} (${id.slice(0, 12)}): ${where}`)
+  }
+}
+
 /** The only time that the phrase is shown. */
 export function printPhrase(context: CommandContext, result: SetUpResult): void {
   if (context.json) {
     context.printJson(result)
     return
   }
-  context.print(`This device is ${result.device.name}.`)
+  context.print(`This device is ${printable(result.device.name)}.`)
   if (result.phrase === undefined) return
   context.print('')
   context.print(

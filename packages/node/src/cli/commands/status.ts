@@ -4,6 +4,7 @@ import type { CommandContext } from '../context.js'
 import { withLimits } from '../limits.js'
 import { printable } from '../printable.js'
 import { formatBytes } from '../progress.js'
+import { printRelay } from './relays.js'
 
 const DEFAULT_WAIT_SECONDS = 600
 /** What timers can do. */
@@ -51,7 +52,8 @@ function parseSeconds(text: string): number {
 
 function printStatus(context: CommandContext, status: Status): void {
   context.print(`${status.device.name}  ${status.device.id.slice(0, 12)}`)
-  for (const peer of status.peers)
+  for (const relay of status.relays) printRelay(context, relay)
+  for (const peer of status.peers.filter(({ kind }) => kind === 'device'))
     context.print(
       `  ${printable(peer.name).padEnd(20)} ${peer.connected ? `connected (${peer.via})` : 'not connected'}`,
     )

@@ -1,5 +1,4 @@
-import { constants } from 'node:fs'
-import { access, mkdir, open, readdir, readFile, rename, unlink } from 'node:fs/promises'
+import { access, mkdir, open, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { openSegmentFiles, type SegmentFile, type SegmentFiles } from '../log-store/files.js'
 
@@ -10,16 +9,12 @@ import { openSegmentFiles, type SegmentFile, type SegmentFiles } from '../log-st
 export interface Disk {
   /** For messages. */
   readonly name: string
-  /** Makes a directory and its parents. Returns the topmost one that was missing. */
-  makeDirectory(path: string): Promise<string | undefined>
+  /** Makes a directory and its parents. */
+  makeDirectory(path: string): Promise<void>
   /** Creates a file that must not exist. */
-  create(path: string): Promise<Pick<SegmentFile, 'write' | 'datasync' | 'close'>>
-  read(path: string): Promise<Uint8Array>
+  create(path: string): Promise<Pick<SegmentFile, 'write' | 'close'>>
   /** An error other than "missing" is thrown, not answered. */
   exists(path: string): Promise<boolean>
-  /** Names in a directory; none when it is missing. */
-  list(path: string): Promise<string[]>
-  rename(from: string, to: string): Promise<void>
   unlink(path: string): Promise<void>
   syncDirectory(path: string): Promise<void>
   segments(path: string): Promise<SegmentFiles>
@@ -29,10 +24,7 @@ export function nodeDisk(root: string): Disk {
   const at = (path: string) => join(root, path)
   return {
     name: root,
-    makeDirectory: async (path) => {
-      const made = await mkdir(at(path), { recursive: true, mode: 0o700 })
-      return made === undefined ? undefined : made.slice(root.length).replace(/^[\\/]/, '')
-    },
+    makeDirectory: async (path) => void (await mkdir(at(path), { recursive: true, mode: 0o700 })),
     create: async (path) => {
       const handle = await open(at(path), 'wx', 0o600)
       return {
@@ -41,21 +33,10 @@ export function nodeDisk(root: string): Disk {
             done += (await handle.write(bytes, done, bytes.length - done, offset + done)).bytesWritten
           }
         },
-        datasync: () => handle.datasync(),
         close: () => handle.close(),
       }
     },
-    read: async (path) => {
-      const buffer = await readFile(at(path), { flag: constants.O_RDONLY | constants.O_NOFOLLOW })
-      return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength)
-    },
-    exists: (path) =>
-      unlessMissing(
-        access(at(path)).then(() => true),
-        false,
-      ),
-    list: (path) => unlessMissing(readdir(at(path)), []),
-    rename: (from, to) => rename(at(from), at(to)),
+    exists: (path) => access(at(path)).then(() => true, isThere),
     unlink: (path) => unlink(at(path)),
     syncDirectory: async (path) => {
       const handle = await open(at(path), 'r')
@@ -69,16 +50,7 @@ export function nodeDisk(root: string): Disk {
   }
 }
 
-export function isMissing(error: unknown): boolean {
-  const code = (error as NodeJS.ErrnoException | undefined)?.code
-  return code === 'ENOENT' || code === 'ENOTDIR'
-}
-
-async function unlessMissing<T>(call: Promise<T>, missing: T): Promise<T> {
-  try {
-    return await call
-  } catch (error) {
-    if (isMissing(error)) return missing
-    throw error
-  }
+function isThere(error: NodeJS.ErrnoException): false {
+  if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return false
+  throw error
 }

@@ -15,11 +15,10 @@ import { blockCid, blockDigest } from '@peerfold/core/platform'
 import { ClassicLevel } from 'classic-level'
 import type { CID } from 'multiformats/cid'
 import { diskError } from '../log-store/files.js'
+import { BlockIndex, DamagedRow } from './block-index.js'
 import { type Disk, nodeDisk } from './disk.js'
-import { LargeBlocks } from './large-blocks.js'
-import { SEGMENT_BYTES, SMALL_BELOW, UNFLUSHED_BYTES, UNFLUSHED_FILES, UNFLUSHED_ROWS } from './limits.js'
-import { SmallBlocks } from './small-blocks.js'
-import { DamagedRow, SmallIndex } from './small-index.js'
+import { MAX_BLOCK, SEGMENT_BYTES, UNFLUSHED_BYTES, UNFLUSHED_ROWS } from './limits.js'
+import { type PackedBlock, PackedBlocks } from './packed-blocks.js'
 
 export interface FileBlockStoreInit {
   /** Hashes what is put and got. @default on the calling thread */
@@ -39,8 +38,7 @@ const QUARANTINE = 'quarantine'
 const SEGMENTS = 'segments'
 
 /**
- * Opens the block store that lies in a directory, making it when it is missing: large blocks as files, small ones in segments
- * (PROTOCOL.md §8.5). One process at a time.
+ * Opens the block store that lies in a directory, making it when it is missing: blocks in append-only segments (PROTOCOL.md §8.5). One process at a time.
  *
  * @throws {PeerfoldError} `HOME_LOCKED` when another process has it open; `STORE_FULL`, `IO_FAILED`
  *
@@ -61,13 +59,12 @@ export async function openFileBlockStore(
   try {
     await disk.makeDirectory(QUARANTINE)
     // The index comes first: its lock is the store's.
-    const small = await openSmallBlocks(disk, openIndex, init.segmentBytes ?? SEGMENT_BYTES)
+    const blocks = await openPackedBlocks(disk, openIndex, init.segmentBytes ?? SEGMENT_BYTES)
     try {
-      const large = await LargeBlocks.open(disk)
       await disk.syncDirectory('')
-      return new FileBlockStore(disk, large, small, init.crypto ?? hashHere)
+      return new FileBlockStore(disk, blocks, init.crypto ?? hashHere)
     } catch (error) {
-      await small.close()
+      await blocks.close()
       throw error
     }
   } catch (error) {
@@ -76,51 +73,52 @@ export async function openFileBlockStore(
 }
 
 /** An index that cannot be read is as good as none: it is built anew from the segments. */
-async function openSmallBlocks(
+async function openPackedBlocks(
   disk: Disk,
   openIndex: (fresh: boolean) => Promise<KeyValue>,
   segmentBytes: number,
   fresh = false,
-): Promise<SmallBlocks> {
+): Promise<PackedBlocks> {
   const db = await openIndex(fresh)
-  const small = new SmallBlocks(disk, await disk.segments(SEGMENTS), new SmallIndex(db), {
+  const blocks = new PackedBlocks(disk, await disk.segments(SEGMENTS), new BlockIndex(db), {
     quarantine: QUARANTINE,
     segmentBytes,
   })
   try {
-    await small.open()
-    return small
+    await blocks.open()
+    return blocks
   } catch (error) {
-    await small.close()
+    await blocks.close()
     const unreadable = String((error as { code?: unknown }).code).startsWith('LEVEL_')
-    if (unreadable && !fresh) return openSmallBlocks(disk, openIndex, segmentBytes, true)
+    if (unreadable && !fresh) return openPackedBlocks(disk, openIndex, segmentBytes, true)
     throw error
   }
 }
 
 export class FileBlockStore implements BlockStore {
   readonly #disk: Disk
-  readonly #large: LargeBlocks
-  readonly #small: SmallBlocks
+  readonly #blocks: PackedBlocks
   readonly #crypto: Pick<Crypto, 'hash'>
   readonly #running = new Set<Promise<unknown>>()
-  /** Changes of segments, names and index, one after the other. */
+  /** Changes of segments and index, one after the other. */
   #turn: Promise<unknown> = Promise.resolve()
+  /** Blocks whose turn to be written has not come yet. */
+  #waiting: { blocks: PackedBlock[]; written: Promise<void> } | undefined
+  #flushing: Promise<void> = Promise.resolve()
   #nextFlush: Promise<void> | undefined
   /** Why nothing can be written any more. */
   #broken: PeerfoldError | undefined
   #closing: Promise<void> | undefined
 
-  constructor(disk: Disk, large: LargeBlocks, small: SmallBlocks, crypto: Pick<Crypto, 'hash'>) {
+  constructor(disk: Disk, blocks: PackedBlocks, crypto: Pick<Crypto, 'hash'>) {
     this.#disk = disk
-    this.#large = large
-    this.#small = small
+    this.#blocks = blocks
     this.#crypto = crypto
   }
 
   get(cid: CID, options?: GetOptions): Promise<Uint8Array> {
     return this.#call(options, async () => {
-      const read = options?.unchecked === true ? this.#read(cid) : this.#readSound(cid, options)
+      const read = options?.unchecked === true ? this.#read(cid, options.into) : this.#readSound(cid, options)
       const bytes = await read.catch(() => 'damaged' as const)
       if (bytes === undefined) throw new PeerfoldError('BLOCK_NOT_FOUND', `${cid} is not here`)
       return bytes === 'damaged' ? this.#readAgain(cid, options) : bytes
@@ -134,6 +132,7 @@ export class FileBlockStore implements BlockStore {
   put(blocks: readonly Block[], options?: PutOptions): Promise<void> {
     return this.#call(options, async () => {
       this.#checkWritable()
+      checkSizes(blocks)
       if (options?.named !== true) await this.#checkHashes(blocks, options)
       const fresh = await this.#unknown(blocks)
       options?.signal?.throwIfAborted()
@@ -149,23 +148,16 @@ export class FileBlockStore implements BlockStore {
   delete(cids: readonly CID[], options?: AbortOptions): Promise<void> {
     return this.#call(options, async () => {
       this.#checkWritable()
-      const names = new Map(cids.map((cid) => [hex(blockDigest(cid)), cid]))
-      await this.#inTurn(async () => {
-        for (const digest of await this.#small.remove([...names.keys()])) names.delete(digest)
-        for (const cid of names.values()) await this.#large.remove(cid)
-      })
+      const digests = [...new Set(cids.map(digestOf))]
+      await this.#inTurn(() => this.#blocks.remove(digests))
     })
   }
 
   async *list(options?: AbortOptions): AsyncGenerator<CID> {
     this.#check(options)
-    for await (const digest of this.#small.list()) {
+    for await (const digest of this.#blocks.list()) {
       this.#check(options)
       yield blockCid(new Uint8Array(Buffer.from(digest, 'hex')))
-    }
-    for await (const cid of this.#large.list()) {
-      this.#check(options)
-      yield cid
     }
   }
 
@@ -179,9 +171,9 @@ export class FileBlockStore implements BlockStore {
     try {
       if (this.#broken === undefined) await this.#flush()
     } finally {
+      await this.#flushing.catch(() => {})
       await this.#turn.catch(() => {})
-      await this.#large.abandon()
-      await this.#small.close()
+      await this.#blocks.close()
     }
   }
 
@@ -193,9 +185,8 @@ export class FileBlockStore implements BlockStore {
   }
 
   /** What lies there. */
-  async #read(cid: CID): Promise<Uint8Array | 'damaged' | undefined> {
-    const digest = hex(blockDigest(cid))
-    return (await this.#indexed(() => this.#small.read(digest))) ?? (await this.#large.read(cid))
+  #read(cid: CID, into?: Uint8Array): Promise<Uint8Array | 'damaged' | undefined> {
+    return this.#indexed(() => this.#blocks.read(digestOf(cid), into))
   }
 
   /** While nothing changes: what looked damaged may have been moved just then by a compaction. If not, it is moved aside. */
@@ -204,18 +195,13 @@ export class FileBlockStore implements BlockStore {
       const bytes = await this.#readSound(cid, options)
       if (bytes === undefined) throw new PeerfoldError('BLOCK_NOT_FOUND', `${cid} is not here`)
       if (bytes !== 'damaged') return bytes
-      const digest = hex(blockDigest(cid))
-      const [small] = await this.#small.has([digest])
-      const to = `${QUARANTINE}/${cid}`
-      await (small ? this.#small.moveAside(digest, to) : this.#large.moveAside(cid, to))
+      await this.#blocks.moveAside(digestOf(cid), `${QUARANTINE}/${cid}`)
       throw new PeerfoldError('BLOCK_CORRUPT', `${cid} was damaged on disk and moved to ${QUARANTINE}`)
     })
   }
 
-  async #has(cids: readonly CID[]): Promise<boolean[]> {
-    const digests = cids.map((cid) => hex(blockDigest(cid)))
-    const small = await this.#indexed(() => this.#small.has(digests))
-    return Promise.all(cids.map(async (cid, i) => small[i] === true || (await this.#large.has(cid))))
+  #has(cids: readonly CID[]): Promise<boolean[]> {
+    return this.#indexed(() => this.#blocks.has(cids.map(digestOf)))
   }
 
   /** A look-up that meets a damaged row has the index built anew, and asks again. */
@@ -224,7 +210,7 @@ export class FileBlockStore implements BlockStore {
       return await look()
     } catch (error) {
       if (!(error instanceof DamagedRow)) throw error
-      await this.#inTurn(() => this.#small.rebuild())
+      await this.#inTurn(() => this.#blocks.rebuild())
       return look()
     }
   }
@@ -251,70 +237,71 @@ export class FileBlockStore implements BlockStore {
     return wrong < 0 ? undefined : wrong
   }
 
-  /** Blocks that are not here yet, each once. Its size tells where a block can lie. */
-  async #unknown(blocks: readonly Block[]): Promise<Block[]> {
-    const unique = [...new Map(blocks.map((block) => [block.cid.toString(), block])).values()]
-    const small = unique.filter(isSmall)
-    const held = await this.#indexed(() => this.#small.has(small.map(digestOf)))
-    const large = unique.filter((block) => !isSmall(block))
-    const heldLarge = await Promise.all(large.map(({ cid }) => this.#large.has(cid)))
-    return [...small.filter((_, i) => !held[i]), ...large.filter((_, i) => !heldLarge[i])]
+  /** Blocks that are not here yet, each once. */
+  async #unknown(blocks: readonly Block[]): Promise<PackedBlock[]> {
+    const unique = new Map(blocks.map(({ cid, bytes }) => [digestOf(cid), bytes]))
+    const all = [...unique].map(([digest, bytes]) => ({ digest, bytes }))
+    const held = await this.#indexed(() => this.#blocks.has([...unique.keys()]))
+    return all.filter((_, i) => !held[i])
   }
 
-  /** All of them or none. */
-  async #write(blocks: readonly Block[]): Promise<void> {
-    const large = blocks.filter((block) => !isSmall(block))
-    const small = blocks.filter(isSmall)
-    await this.#large.write(large)
-    if (small.length === 0) return
-    const records = small.map((block) => ({ digest: digestOf(block), bytes: block.bytes }))
-    try {
-      await this.#inTurn(() => this.#small.write(records))
-    } catch (error) {
-      await this.#inTurn(async () => {
-        for (const { cid } of large) await this.#large.remove(cid)
+  /** What comes from several callers until the turn comes is written together. */
+  #write(blocks: readonly PackedBlock[]): Promise<void> {
+    if (this.#waiting === undefined) {
+      const gathered: PackedBlock[] = []
+      const written = this.#inTurn(() => {
+        this.#waiting = undefined
+        return this.#blocks.write(gathered)
       })
-      throw error
+      this.#waiting = { blocks: gathered, written }
     }
+    this.#waiting.blocks.push(...blocks)
+    return this.#waiting.written
   }
 
   /** Flushes in good time; waits for it only when the disk falls behind. */
   async #relieve(): Promise<void> {
-    const { files, bytes } = this.#large.unflushed
-    const rows = this.#small.unflushedRows
-    const fill = Math.max(files / UNFLUSHED_FILES, bytes / UNFLUSHED_BYTES, rows / UNFLUSHED_ROWS)
+    const { rows, bytes } = this.#blocks.unflushed
+    const fill = Math.max(bytes / UNFLUSHED_BYTES, rows / UNFLUSHED_ROWS)
     if (fill >= 1) await this.#flush()
     // A failure that lasts comes up again at the next call.
     else if (fill >= 0.5 && this.#nextFlush === undefined) this.#flush().catch(() => {})
   }
 
-  /** One flush serves all callers that asked before it began. */
+  /** One flush serves all callers that asked before it began, and begins when the one before has ended. */
   #flush(): Promise<void> {
-    this.#nextFlush ??= this.#inTurn(async () => {
-      this.#nextFlush = undefined
-      this.#checkWritable()
-      await this.#flushNow()
-    })
+    if (this.#nextFlush === undefined) {
+      const begin = () => {
+        this.#nextFlush = undefined
+        return this.#flushNow()
+      }
+      this.#nextFlush = this.#flushing.then(begin, begin)
+      this.#flushing = this.#nextFlush
+      this.#flushing.catch(() => {})
+    }
     return this.#nextFlush
   }
 
+  /** Others put while the disk syncs. */
   async #flushNow(): Promise<void> {
-    await this.#orBreak(async () => {
-      await this.#large.sync()
-      await this.#small.sync()
+    const unflushed = await this.#inTurn(async () => {
+      this.#checkWritable()
+      return this.#blocks.beginFlush()
     })
-    await this.#large.publish()
-    await this.#orBreak(() => this.#large.syncDirectories())
-    await this.#small.commit()
-    await this.#compact()
+    await this.#orBreak(() => this.#blocks.sync(unflushed))
+    await this.#inTurn(async () => {
+      await this.#blocks.enter(unflushed)
+      await this.#compact()
+    })
   }
 
   async #compact(): Promise<void> {
-    const segment = await this.#small.compact()
+    const segment = await this.#blocks.compact()
     if (segment === undefined) return
-    await this.#orBreak(() => this.#small.sync())
-    await this.#small.commit()
-    await this.#small.drop(segment)
+    const unflushed = this.#blocks.beginFlush()
+    await this.#orBreak(() => this.#blocks.sync(unflushed))
+    await this.#blocks.enter(unflushed)
+    await this.#blocks.drop(segment)
   }
 
   /**
@@ -389,11 +376,16 @@ async function openLevel(path: string, fresh: boolean): Promise<KeyValue> {
   }
 }
 
-function isSmall({ bytes }: Block): boolean {
-  return bytes.length < SMALL_BELOW
+function checkSizes(blocks: readonly Block[]): void {
+  const large = blocks.find(({ bytes }) => bytes.length > MAX_BLOCK)
+  if (large === undefined) return
+  throw new PeerfoldError(
+    'INVALID_ARGUMENT',
+    `${large.cid} has ${large.bytes.length} bytes: more than a block has`,
+  )
 }
 
-function digestOf({ cid }: Block): string {
+function digestOf(cid: CID): string {
   return hex(blockDigest(cid))
 }
 

@@ -1,16 +1,20 @@
 import { PeerfoldError } from '@peerfold/core'
 import type { SegmentFile, SegmentFiles } from '../log-store/files.js'
+import { type BlockIndex, type Changes, DamagedRow, type Place } from './block-index.js'
 import type { Disk } from './disk.js'
+import { SMALL_BELOW } from './limits.js'
 import {
+  BLOCK_AT,
   decodeRecord,
   encodeRecord,
+  FRAME_MAX,
+  frameLength,
   SEGMENT_HEADER,
   type SegmentRecord,
   scanSegment,
   segmentName,
   segmentNumber,
 } from './segment-records.js'
-import { type Changes, DamagedRow, type Place, type SmallIndex } from './small-index.js'
 
 interface Segment {
   file: SegmentFile
@@ -18,50 +22,61 @@ interface Segment {
   end: number
 }
 
-export interface SmallBlocksInit {
+export interface PackedBlocksInit {
   /** Directory for what is damaged. */
   quarantine: string
   /** A segment takes no more records beyond this. */
   segmentBytes: number
 }
 
-/** A small block by its digest in hexadecimal. */
-export interface SmallBlock {
+/** A block by its digest in hexadecimal. */
+export interface PackedBlock {
   digest: string
   bytes: Uint8Array
 }
 
 /** Rows entered into the index in one batch while segments are scanned. */
 const SCAN_BATCH = 1000
-/** Bytes written in one call. */
-const WRITE_BYTES = 4 * 1024 * 1024
+/** Bytes written in one call, and at most one frame more. */
+const WRITE_BYTES = 512 * 1024
+
+/** What a flush makes durable: all that was there when it began. */
+export interface Unflushed {
+  files: readonly SegmentFile[]
+  /** How far each segment goes that holds more than the index knows. */
+  indexedTo: ReadonlyMap<number, number>
+  newSegments: boolean
+}
 
 /**
- * Small blocks, packed into append-only segments so that ten thousand of them are not ten thousand fsyncs. The segments are the truth, the
+ * Blocks, packed into append-only segments so that ten thousand of them are not ten thousand files and fsyncs. The segments are the truth, the
  * index a cache: it is entered after the segments are synced, and built anew from them whenever it is behind, damaged or gone.
  *
- * Calls that change anything must not run at the same time: the store sees to that.
+ * Calls that change anything must not run at the same time, but for `sync`: the store sees to that.
  */
-export class SmallBlocks {
+export class PackedBlocks {
   readonly #disk: Disk
   readonly #files: SegmentFiles
-  readonly #index: SmallIndex
+  readonly #index: BlockIndex
   readonly #quarantine: string
   readonly #segmentBytes: number
   readonly #segments = new Map<number, Segment>()
   /** Changes that the index does not have yet. */
   #pending = new Map<string, Place | null>()
-  /** Those that are being entered. */
+  #pendingBytes = 0
+  /** Those that a flush is about to enter. */
   #entering: Changes = new Map()
   readonly #unsynced = new Set<number>()
   #newSegments = false
+  /** Frames are put together here before they are written. */
+  #frames: Uint8Array | undefined
   #rebuilding: Promise<void> | undefined
 
   constructor(
     disk: Disk,
     files: SegmentFiles,
-    index: SmallIndex,
-    { quarantine, segmentBytes }: SmallBlocksInit,
+    index: BlockIndex,
+    { quarantine, segmentBytes }: PackedBlocksInit,
   ) {
     this.#segmentBytes = segmentBytes
     this.#disk = disk
@@ -79,8 +94,8 @@ export class SmallBlocks {
     await this.#catchUp()
   }
 
-  get unflushedRows(): number {
-    return this.#pending.size
+  get unflushed(): { rows: number; bytes: number } {
+    return { rows: this.#pending.size, bytes: this.#pendingBytes }
   }
 
   async has(digests: readonly string[]): Promise<boolean[]> {
@@ -88,22 +103,28 @@ export class SmallBlocks {
   }
 
   /**
-   * Undefined when it is not here; `damaged` when its frame is.
+   * Undefined when it is not here; `damaged` when it is not all there, or a small one's frame is damaged. The bytes of a large one are as they lie there:
+   * they are the right ones if they have its name.
    */
-  async read(digest: string): Promise<Uint8Array | 'damaged' | undefined> {
+  async read(digest: string, into?: Uint8Array): Promise<Uint8Array | 'damaged' | undefined> {
     const [place] = await this.#places([digest])
     if (place === undefined) return undefined
+    if (place.length - BLOCK_AT >= SMALL_BELOW) return (await this.#largeBlock(place, into)) ?? 'damaged'
     const frame = await this.#frame(place)
     const record = decodeRecord(frame, 0, place.segment, place.offset)
-    return record?.kind === 'block' && hex(record.digest) === digest ? record.bytes : 'damaged'
+    return record?.kind === 'block' && hex(record.digest) === digest ? record.bytes.slice() : 'damaged'
   }
 
   /** Appends all; on failure none of them is visible. */
-  async write(blocks: readonly SmallBlock[]): Promise<void> {
+  async write(blocks: readonly PackedBlock[]): Promise<void> {
     const places = await this.#append(
       blocks.map(({ digest, bytes }) => ({ kind: 'block', digest: unhex(digest), bytes })),
     )
-    for (const [i, { digest }] of blocks.entries()) this.#pending.set(digest, places[i] as Place)
+    for (const [i, { digest }] of blocks.entries()) {
+      const place = places[i] as Place
+      this.#pending.set(digest, place)
+      this.#pendingBytes += place.length
+    }
   }
 
   /** Returns which of them were here. */
@@ -123,31 +144,34 @@ export class SmallBlocks {
     await this.remove([digest])
   }
 
-  /** First half of a flush: the data. */
-  async sync(): Promise<void> {
-    for (const number of this.#unsynced) await this.#segments.get(number)?.file.datasync()
-    this.#unsynced.clear()
-    if (this.#newSegments) await this.#files.sync()
-    this.#newSegments = false
-  }
-
-  /** Second half: the index. */
-  async commit(): Promise<void> {
-    if (this.#pending.size === 0) return
-    this.#entering = this.#pending
-    this.#pending = new Map()
+  /** Begins a flush. Another may begin when this one has been entered, or has failed for good. */
+  beginFlush(): Unflushed {
+    const files = [...this.#unsynced].map((number) => (this.#segments.get(number) as Segment).file)
     const ends = [...this.#segments].map(([number, { end }]) => [number, end] as const)
     const indexedTo = new Map(
       ends.filter(([number, end]) => this.#index.summaries.get(number)?.indexedTo !== end),
     )
-    try {
-      await this.#repairing(() => this.#index.apply(this.#entering, indexedTo))
-    } catch (error) {
-      this.#pending = new Map([...this.#entering, ...this.#pending])
-      throw error
-    } finally {
-      this.#entering = new Map()
-    }
+    const newSegments = this.#newSegments
+    this.#unsynced.clear()
+    this.#newSegments = false
+    // Those of a flush that failed are entered with these.
+    this.#entering = new Map([...this.#entering, ...this.#pending])
+    this.#pending = new Map()
+    this.#pendingBytes = 0
+    return { files, indexedTo, newSegments }
+  }
+
+  /** Then the data. More may be appended meanwhile. */
+  async sync({ files, newSegments }: Unflushed): Promise<void> {
+    for (const file of files) await file.datasync()
+    if (newSegments) await this.#files.sync()
+  }
+
+  /** Then the index. */
+  async enter({ indexedTo }: Unflushed): Promise<void> {
+    if (this.#entering.size === 0) return
+    await this.#repairing(() => this.#index.apply(this.#entering, indexedTo))
+    this.#entering = new Map()
   }
 
   /**
@@ -304,6 +328,15 @@ export class SmallBlocks {
     return frame.subarray(0, await file.read(frame, offset))
   }
 
+  async #largeBlock(
+    { segment, offset, length }: Place,
+    into: Uint8Array | undefined,
+  ): Promise<Uint8Array | undefined> {
+    const block = into?.length === length - BLOCK_AT ? into : new Uint8Array(length - BLOCK_AT)
+    const count = await this.#segments.get(segment)?.file.read(block, offset + BLOCK_AT)
+    return count === block.length ? block : undefined
+  }
+
   #active(): number {
     return Math.max(0, ...this.#segments.keys())
   }
@@ -313,15 +346,16 @@ export class SmallBlocks {
     for (let i = 0; i < records.length; ) {
       const number = await this.#segmentToWrite()
       const segment = this.#segments.get(number) as Segment
-      const frames: Uint8Array[] = []
-      let end = segment.end
-      for (; i < records.length && end < this.#segmentBytes && end - segment.end < WRITE_BYTES; i++) {
-        const frame = encodeRecord(number, end, records[i] as SegmentRecord)
-        frames.push(frame)
-        places.push({ segment: number, offset: end, length: frame.length })
-        end += frame.length
+      this.#frames ??= new Uint8Array(WRITE_BYTES + FRAME_MAX)
+      let bytes = 0
+      for (; i < records.length && segment.end + bytes < this.#segmentBytes && bytes < WRITE_BYTES; i++) {
+        const record = records[i] as SegmentRecord
+        const offset = segment.end + bytes
+        encodeRecord(this.#frames, bytes, number, offset, record)
+        places.push({ segment: number, offset, length: frameLength(record) })
+        bytes += frameLength(record)
       }
-      await this.#writeAt(number, segment, Buffer.concat(frames))
+      await this.#writeAt(number, segment, this.#frames.subarray(0, bytes))
     }
     return places
   }

@@ -1,7 +1,8 @@
 import type { KeyValue, KeyValueOperation } from '@peerfold/core'
 import crc32c from 'crc-32/crc32c.js'
+import { DigestFilter } from './digest-filter.js'
 
-/** Where a small block lies. */
+/** Where a block lies. */
 export interface Place {
   segment: number
   offset: number
@@ -28,13 +29,17 @@ const ROW = 'b'
 const SUMMARY = 's'
 const ROW_BYTES = 16
 const SUMMARY_BYTES = 28
+const MOST_RECENT = 4096
 
 /**
  * The index of the segments: a cache that answers quickly and is never believed blindly. Rows carry a checksum, and each segment's rows are
  * counted and summed at opening, because key-value stores have been seen to lose synced rows without a word.
  */
-export class SmallIndex {
+export class BlockIndex {
   readonly #db: KeyValue
+  readonly #filter = new DigestFilter()
+  /** Rows entered lately, newest last: what was put is read soon, to be sent or written to a folder. */
+  readonly #recent = new Map<string, Place>()
   readonly summaries = new Map<number, SegmentSummary>()
 
   constructor(db: KeyValue) {
@@ -54,6 +59,7 @@ export class SmallIndex {
         const place = decodeRow(key.slice(1), value)
         if (!key.startsWith(ROW) || place === undefined) return false
         count(counted, key.slice(1), place, 1)
+        this.#filter.add(key.slice(1))
       }
     }
     return sameRows(this.summaries, counted)
@@ -62,17 +68,28 @@ export class SmallIndex {
   async clear(): Promise<void> {
     await this.#db.clear()
     this.summaries.clear()
+    this.#filter.clear()
+    this.#recent.clear()
   }
 
   /** @throws {DamagedRow} */
   async lookup(digests: readonly string[]): Promise<(Place | undefined)[]> {
+    const asked = digests.filter((digest) => !this.#recent.has(digest) && this.#filter.mayHold(digest))
+    const found = asked.length === 0 ? new Map() : await this.#read(asked)
+    return digests.map((digest) => this.#recent.get(digest) ?? found.get(digest))
+  }
+
+  async #read(digests: readonly string[]): Promise<Map<string, Place>> {
     const values = await this.#db.getMany(digests.map((digest) => ROW + digest))
-    return values.map((value, i) => {
-      if (value === undefined) return undefined
-      const place = decodeRow(digests[i] as string, value)
+    const found = new Map<string, Place>()
+    for (const [i, digest] of digests.entries()) {
+      const value = values[i]
+      if (value === undefined) continue
+      const place = decodeRow(digest, value)
       if (place === undefined) throw new DamagedRow()
-      return place
-    })
+      found.set(digest, place)
+    }
+    return found
   }
 
   /** Enters changes and how far each segment is now indexed, atomically. */
@@ -89,6 +106,7 @@ export class SmallIndex {
       if (place) {
         touched.add(count(summaries, digest, place, 1))
         batch.push({ type: 'put', key: ROW + digest, value: encodeRow(digest, place) })
+        this.#filter.add(digest)
       } else if (old !== undefined) batch.push({ type: 'del', key: ROW + digest })
     }
     for (const [segment, end] of indexedTo) summaryOf(summaries, segment).indexedTo = end
@@ -97,7 +115,19 @@ export class SmallIndex {
       batch.push({ type: 'put', key: summaryKey(segment), value })
     }
     await this.#db.batch(batch)
+    this.#remember(changes)
     for (const [segment, summary] of summaries) this.summaries.set(segment, summary)
+  }
+
+  #remember(changes: Changes): void {
+    for (const [digest, place] of changes) {
+      this.#recent.delete(digest)
+      if (place) this.#recent.set(digest, place)
+    }
+    for (const digest of this.#recent.keys()) {
+      if (this.#recent.size <= MOST_RECENT) break
+      this.#recent.delete(digest)
+    }
   }
 
   async forget(segment: number): Promise<void> {

@@ -1,0 +1,20 @@
+import type { Peerfold, RelayListing } from '../../api.js'
+import type { KnownRelay, RelayBook } from './relay-book.js'
+import type { Relays } from './relays.js'
+
+/** `Peerfold.relays` over the book, and over what is at work when the device is not offline. */
+export function relaysApi(book: RelayBook, online: () => Relays | undefined): Peerfold['relays'] {
+  const list = () => online()?.list() ?? book.list().map(atRest)
+  return {
+    list,
+    add: async (address, options) => {
+      const added = await book.add(address, options)
+      return list().find(({ peer }) => peer === added.peer) ?? atRest(added)
+    },
+    remove: (relay, options) => book.remove(book.find(relay).peer, options),
+  }
+}
+
+function atRest(relay: KnownRelay): RelayListing {
+  return { ...relay, connected: false, bytes: 0, quota: 0 }
+}

@@ -1,0 +1,58 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { createWriteStream } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { GLIBC } from './device.js'
+import { endProcess, isType, Lines } from './running-process.js'
+
+/** The package beside this one. It builds on this one, so the demo knows it as a command only. */
+const CLI = fileURLToPath(new URL('../../../relay/dist/cli.js', import.meta.url))
+
+/** The relay of the demo: a process of the `peerfold-relay` command, with its data and its logs in one directory. */
+export class DemoRelay {
+  /** All that the relay ever wrote lies below. */
+  readonly directory: string
+  readonly #lines = new Lines()
+  #running: ChildProcess | undefined
+  #address: string | undefined
+
+  constructor(name: string, directory: string) {
+    this.directory = join(directory, name)
+  }
+
+  get pid(): number | undefined {
+    return this.#running?.pid
+  }
+
+  /** Ends in `/p2p/…`. The same after it was started again. */
+  get address(): string {
+    if (this.#address === undefined) throw new Error('the relay was never started')
+    return this.#address
+  }
+
+  /** Idempotent. */
+  async start(): Promise<void> {
+    if (this.#running !== undefined) return
+    await mkdir(this.directory, { recursive: true })
+    const listen = this.#address?.replace(/\/p2p\/.*/, '') ?? '/ip4/127.0.0.1/tcp/0'
+    const args = ['start', '--json', '--open', '--data', join(this.directory, 'data')]
+    args.push('--listen', listen, '--http', '127.0.0.1:0')
+    const child = spawn(process.execPath, [CLI, ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...GLIBC },
+    })
+    this.#running = child
+    child.stderr.pipe(createWriteStream(join(this.directory, 'log'), { flags: 'a' }))
+    const ended = this.#lines.read('the relay', child)
+    const ready = await Promise.race([this.#lines.wait(isType('ready')), ended])
+    this.#address = (ready.addresses as string[])[0]
+  }
+
+  /** Idempotent. */
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    const child = this.#running
+    this.#running = undefined
+    if (child !== undefined) await endProcess(child, signal)
+  }
+}

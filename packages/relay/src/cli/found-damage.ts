@@ -1,0 +1,2 @@
+/** What `verify` ends with when it found damage: said on stdout already. */
+export class FoundDamage extends Error {}

@@ -1,0 +1,89 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { finished } from 'node:stream/promises'
+import { isPeerfoldError } from '@peerfold/core'
+import { isBlockCid } from '@peerfold/core/platform'
+import { CID } from 'multiformats/cid'
+import type { RelayConfig } from '../config/schema.js'
+import type { RelayService, Tokens } from '../service.js'
+import { busy, forbidden, HttpProblem, malformed } from './problem.js'
+
+type BlockLimits = Pick<RelayConfig['http'], 'blockBytes' | 'sendTimeout'>
+type Caller = NonNullable<ReturnType<Tokens['check']>>
+
+/** What a block may need before its size is known; just above the largest (PROTOCOL.md §2). */
+const RESERVED_BYTES = 1_200_000
+const HANDLE = /^[0-9a-f]{64}$/
+
+/** `GET /v1/blocks/<handle>/<cid>` */
+export class BlockRoute {
+  readonly #service: Pick<RelayService, 'readBlock'>
+  readonly #limits: BlockLimits
+  #bytes = 0
+
+  constructor(service: Pick<RelayService, 'readBlock'>, limits: BlockLimits) {
+    this.#service = service
+    this.#limits = limits
+  }
+
+  async serve(
+    request: IncomingMessage,
+    response: ServerResponse,
+    caller: Caller,
+    [handle, name]: [string, string],
+  ): Promise<void> {
+    const cid = parseName(handle, name)
+    if (!caller.handles.has(handle)) throw forbidden()
+    const etag = `"${cid}"`
+    response.setHeaders(blockHeaders(etag))
+    // Whoever has a block under its name needs it no more: a name never means other bytes.
+    if (request.headers['if-none-match']?.split(',').some((tag) => tag.trim() === etag)) {
+      response.writeHead(304).end()
+      return
+    }
+    if (this.#bytes + RESERVED_BYTES > this.#limits.blockBytes) throw busy(503, 'too many blocks under way')
+    this.#bytes += RESERVED_BYTES
+    try {
+      await this.#send(request, response, await this.#read(handle, cid))
+    } finally {
+      this.#bytes -= RESERVED_BYTES
+    }
+  }
+
+  async #read(handle: string, cid: CID): Promise<Uint8Array> {
+    const bytes = await this.#service.readBlock(handle, cid).catch((error: unknown) => {
+      if (isPeerfoldError(error, 'BLOCK_CORRUPT') || isPeerfoldError(error, 'BLOCK_NOT_FOUND'))
+        return undefined
+      throw error
+    })
+    if (bytes !== undefined) return bytes
+    throw new HttpProblem(404, 'BLOCK_NOT_FOUND', 'this workspace has no such block here')
+  }
+
+  /** Its bytes stay in memory until the reader has them, who has so long. */
+  async #send(request: IncomingMessage, response: ServerResponse, bytes: Uint8Array): Promise<void> {
+    const deadline = setTimeout(() => response.destroy(), this.#limits.sendTimeout)
+    response.writeHead(200, { 'content-length': bytes.length })
+    response.end(request.method === 'HEAD' ? undefined : bytes)
+    await finished(response).catch(() => {})
+    clearTimeout(deadline)
+  }
+}
+
+function parseName(handle: string, name: string): CID {
+  try {
+    const cid = CID.parse(name)
+    // One name for a block: caches know it by its URL.
+    if (HANDLE.test(handle) && isBlockCid(cid) && cid.toString() === name) return cid
+  } catch {}
+  throw malformed('not the name of a block: /v1/blocks/<handle>/<cid>')
+}
+
+function blockHeaders(etag: string): Map<string, string> {
+  return new Map([
+    ['content-type', 'application/octet-stream'],
+    ['x-content-type-options', 'nosniff'],
+    ['cross-origin-resource-policy', 'cross-origin'],
+    ['cache-control', 'private, max-age=31536000, immutable'],
+    ['etag', etag],
+  ])
+}
