@@ -46,6 +46,8 @@ export function createContext(): CommandContext {
   }
   for (const signal of STOP_SIGNALS) process.on(signal, stop)
   process.stdout.on('error', outputFailed)
+  // Nobody is left to be told: the exit code still says it.
+  process.stderr.on('error', () => {})
   const context = {
     home: defaultHome(),
     json: false,

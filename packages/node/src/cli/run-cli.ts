@@ -17,6 +17,7 @@ import { type CommandContext, createContext } from './context.js'
 import { EXIT } from './exit.js'
 import { parsePath } from './parse-path.js'
 import { printable } from './printable.js'
+import { refuseEmpty } from './refuse-empty.js'
 
 /**
  * Runs one command line.
@@ -28,7 +29,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
   const context = createContext()
   const program = createProgram(context)
   try {
-    await program.parseAsync([...args], { from: 'user' })
+    await parse(program, args)
     await context.flush()
     return outputFailure(context.signal) === undefined
       ? EXIT.ok
@@ -38,6 +39,13 @@ export async function runCli(args: readonly string[]): Promise<number> {
   } finally {
     context.close()
   }
+}
+
+async function parse(program: Command, args: readonly string[]): Promise<void> {
+  await program.parseAsync([...args], { from: 'user' }).catch((error: unknown) => {
+    // Help and the version end like that.
+    if (!(error instanceof CommanderError) || error.exitCode !== 0) throw error
+  })
 }
 
 function createProgram(context: CommandContext): Command {
@@ -55,7 +63,10 @@ function createProgram(context: CommandContext): Command {
       'after',
       '\n`peerfold COMMAND --help` tells more. Paths in a workspace are names joined by "/".',
     )
-  program.hook('preAction', (_, command) => context.configure(command.optsWithGlobals()))
+  program.hook('preAction', (_, command) => {
+    refuseEmpty(command)
+    context.configure(command.optsWithGlobals())
+  })
   program.commandsGroup('Devices:')
   addRunCommands(program, context)
   addSetUpCommands(program, context)
@@ -80,7 +91,6 @@ function ownVersion(): string {
 
 /** An error is one line on stderr: its code, what happened, what to do. */
 function reportError(error: unknown, json: boolean, signal: AbortSignal): number {
-  if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok
   const unwritten = outputFailure(signal)
   if (signal.aborted && unwritten === undefined) return EXIT.interrupted
   const said = error instanceof CommanderError ? describeUsage(error) : describeError(unwritten ?? error)

@@ -78,13 +78,20 @@ describe('bad input on the command line', () => {
     expect(JSON.parse((await peerfold('new', ['add', '--json'])).stderr)).toMatchObject({ code: 'USAGE' })
   })
 
-  test('empty paths, as from a variable that is not set: not the current directory', async () => {
+  test('what is empty, as from a variable that is not set: not the current directory, nor a root', async () => {
     for (const args of [
       ['add', ''],
       ['up', ''],
       ['export', ''],
       ['join', 'x', '--folder', ''],
       ['--home', '', 'ls'],
+      ['recover', '--folder', ''],
+      ['get', 'x', ''],
+      ['put', ''],
+      ['mkdir', ''],
+      ['pause', ''],
+      ['ls', '--workspace', ''],
+      ['start', '--listen', '/ip4/127.0.0.1/tcp/0', ''],
     ])
       expectError(await peerfold('new', args), 'USAGE', 2)
   })
@@ -96,7 +103,7 @@ describe('bad input on the command line', () => {
   })
 
   test('tickets that are none', async () => {
-    for (const ticket of ['', 'hello', 'peerfold:', 'peerfold:abcdef', 'peerfold://join#abcdef'])
+    for (const ticket of ['hello', 'peerfold:', 'peerfold:abcdef', 'peerfold://join#abcdef'])
       expectError(await peerfold('tickets', ['join', ticket]), 'TICKET_INVALID')
   })
 

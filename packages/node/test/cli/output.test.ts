@@ -53,7 +53,7 @@ describe('output', () => {
   test.runIf(full)(
     `that can't be written is an error${full ? '' : ' (this system has no /dev/full)'}`,
     async () => {
-      for (const args of [['ls', '-r'], ['status'], ['cat', ' ']]) {
+      for (const args of [['ls', '-r'], ['status'], ['cat', ' '], ['--help']]) {
         const through = ['sh', '-c', 'exec "$@" > /dev/full', 'sh']
         const { code, stderr } = await startCommand(home, args, '', through).ended
         expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringMatching(/^STORE_FULL: .+\n$/) })

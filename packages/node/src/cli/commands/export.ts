@@ -13,7 +13,7 @@ export function addExportCommand(program: Command, context: CommandContext): voi
       'writes a workspace as plain files into a new or empty directory; run again, it goes on where it stopped',
     )
     .option('-w, --workspace <name>', 'by name or id, when there are several')
-    .option('--history', 'every version of every file too, also of removed ones, in .history')
+    .option('--history', 'writes every version of every file, too, also of removed ones, into .history')
     .action(async (directory: string, { workspace, history }: { workspace?: string; history?: boolean }) => {
       const params = { directory, workspace, history }
       const report = (await context.call('export', params)) as ExportReport & { directory: string }

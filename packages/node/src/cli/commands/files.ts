@@ -19,7 +19,7 @@ export function addFileCommands(program: Command, context: CommandContext): void
       .option('-w, --workspace <name>', 'by name or id, when there are several')
 
   verb('ls [path]', 'lists a folder')
-    .option('-r, --recursive', 'folders below too')
+    .option('-r, --recursive', 'lists folders below, too')
     .action(async (path: string | undefined, options) => {
       await listItems(context, { path: path ?? '', ...options })
     })
@@ -33,7 +33,7 @@ export function addFileCommands(program: Command, context: CommandContext): void
       )
     })
   withLimits(verb('get <path> [target]', 'copies a file out of a workspace; never overwrites'))
-    .option('--version-id <id>', 'a past version')
+    .option('--version-id <id>', 'a past version, as `versions` lists it')
     .action((path: string, target: string | undefined, options) => getFile(context, path, target, options))
   verb('put <source> [path]', 'copies a local file (or "-" for standard input) into a workspace').action(
     (source: string, path: string | undefined, options) => putFile(context, source, path, options),

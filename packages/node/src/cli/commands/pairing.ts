@@ -40,7 +40,7 @@ export function addPairingCommands(program: Command, context: CommandContext): v
         context.printJson(result)
         return
       }
-      context.print(`This device is ${result.device.name}.`)
+      context.print(`This device is ${printable(result.device.name)}.`)
       for (const workspace of result.workspaces)
         context.print(
           `  ${printable(workspace.name)}: ${printable(workspace.folder ?? 'no folder on this device')}`,

@@ -51,7 +51,7 @@ function parseSeconds(text: string): number {
 }
 
 function printStatus(context: CommandContext, status: Status): void {
-  context.print(`${status.device.name}  ${status.device.id.slice(0, 12)}`)
+  context.print(`${printable(status.device.name)}  ${status.device.id.slice(0, 12)}`)
   for (const relay of status.relays) printRelay(context, relay)
   for (const peer of status.peers.filter(({ kind }) => kind === 'device'))
     context.print(
@@ -65,7 +65,9 @@ function printStatus(context: CommandContext, status: Status): void {
       `  folder: ${printable(workspace.folder ?? 'none on this device')}; copies: ${workspace.copies.min}`,
     )
     if (workspace.error !== undefined)
-      context.print(`  ${workspace.error.code}: ${workspace.error.message} — ${workspace.error.hint}`)
+      context.print(
+        `  ${workspace.error.code}: ${printable(workspace.error.message)} — ${workspace.error.hint}`,
+      )
     const { files, bytes } = workspace.pending
     if (files > 0) context.print(`  pending: ${files} files, ${formatBytes(bytes)}`)
     for (const { path, device } of workspace.waitingFor.slice(0, 10))
@@ -76,5 +78,5 @@ function printStatus(context: CommandContext, status: Status): void {
       context.print(`  ${code}: ${printable(path)}: ${printable(message)}`)
   }
   if (status.problem !== undefined)
-    context.print(`${status.problem.code}: ${status.problem.message} — ${status.problem.hint}`)
+    context.print(`${status.problem.code}: ${printable(status.problem.message)} — ${status.problem.hint}`)
 }
