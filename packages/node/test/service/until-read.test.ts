@@ -3,12 +3,13 @@ import { describe, expect, test } from 'vitest'
 import { untilRead } from '../../src/service/until-read.js'
 
 /** A folder that is never settled, where `left` are the files that are to be published yet. */
-function folderWith(left: string[], issues: FolderIssue[]): FolderSync {
+function folderWith(left: string[], issues: FolderIssue[], error?: FolderStatus['error']): FolderSync {
   const status: FolderStatus = {
-    state: 'syncing',
+    state: error === undefined ? 'syncing' : 'error',
     pending: { files: left.length, bytes: 0 },
     awaiting: [],
     issues,
+    error,
   }
   const publish = left.map((path) => ({ do: 'create' as const, path, bytes: 0 }))
   return {
@@ -26,9 +27,9 @@ function folderWith(left: string[], issues: FolderIssue[]): FolderSync {
 const unreadable = (path: string) => ({ path, code: 'IO_FAILED', message: 'EACCES' })
 
 /** The code that it ends with, or that of whoever grows tired of waiting. */
-async function endOf(left: string[], issues: FolderIssue[]): Promise<string> {
+async function endOf(...[left, issues, error]: Parameters<typeof folderWith>): Promise<string> {
   const tired = new AbortController()
-  const ended = untilRead(folderWith(left, issues), tired.signal).catch((error) => error)
+  const ended = untilRead(folderWith(left, issues, error), tired.signal).catch((error) => error)
   // All that it looks at is there at once.
   for (let i = 0; i < 20; i++) await Promise.resolve()
   tired.abort({ code: 'STILL_WAITING' })
@@ -40,8 +41,21 @@ describe('waiting until a folder is read', () => {
     expect(await endOf(['a', 'b'], [{ path: 'a', code: 'STORE_FULL', message: 'ENOSPC' }])).toBe('STORE_FULL')
   })
 
+  test('ends when the folder is one that cannot be synced', async () => {
+    expect(await endOf([], [], { code: 'FOLDER_MISSING', message: "can't be read" })).toBe('FOLDER_MISSING')
+  })
+
   test('ends when nothing is left but what cannot be read', async () => {
     expect(await endOf(['a', 'b'], [unreadable('a'), unreadable('b')])).toBe('IO_FAILED')
+  })
+
+  test('ends with what could not be read when all that could be is', async () => {
+    const folder = folderWith([], [unreadable('folder')])
+    const settled = { ...folder, settled: () => new Promise<void>((resolve) => setImmediate(resolve)) }
+    await expect(untilRead(settled, new AbortController().signal)).rejects.toMatchObject({
+      code: 'IO_FAILED',
+      message: 'folder: EACCES',
+    })
   })
 
   test('goes on while anything else is left', async () => {
