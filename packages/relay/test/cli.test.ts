@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -170,6 +171,8 @@ describe('start', () => {
     ['a setting without a value', ['--set', 'limits.quota']],
     ['a value of the wrong kind', ['--quota', 'much']],
     ['a configuration that is missing', ['--config', '/nonexistent/relay.yaml']],
+    ['a configuration without a name', ['--config', '']],
+    ['an empty address', ['--listen', '']],
   ])('%s is wrong usage', async (_, flags) => {
     const { code, stdout, stderr } = await relayCommand([
       'start',
@@ -224,8 +227,21 @@ describe('start', () => {
     expectError(await relayCommand([]), 'USAGE', 2)
     expect((await relayCommand(['--version'])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/)
     expect((await relayCommand(['--help'])).code).toBe(0)
+    expectError(await relayCommand(['help', 'frobnicate']), 'USAGE', 2)
   })
 })
+
+const full = existsSync('/dev/full')
+test.runIf(full)(
+  `output that can't be written is an error${full ? '' : ' (this system has no /dev/full)'}`,
+  async () => {
+    const through = ['sh', '-c', 'exec "$@" > /dev/full', 'sh']
+    for (const args of [['limits'], ['start', '--print-config'], ['--help']]) {
+      const command = startRelayCommand(['--data', data, ...args], {}, through)
+      expectError(await command.ended, 'STORE_FULL', 1)
+    }
+  },
+)
 
 describe('status', () => {
   test('is the same of a relay that runs and of one that is stopped', async () => {
