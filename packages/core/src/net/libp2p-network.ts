@@ -1,4 +1,4 @@
-import type { Connection, Libp2p, PeerUpdate, Stream } from '@libp2p/interface'
+import type { Connection, PeerId as LibPeerId, Libp2p, PeerUpdate, Stream } from '@libp2p/interface'
 import type { KadDHT } from '@libp2p/kad-dht'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { Emitter } from '../async/emitter.js'
@@ -39,7 +39,7 @@ export class Libp2pNetwork implements Network {
   readonly #events = new Emitter<NetworkEvents>()
   readonly #protocols = new Set<string>()
   readonly #streams = new Map<Libp2pStream, Stream>()
-  readonly #known = new Set<PeerId>()
+  readonly #known = new Map<PeerId, LibPeerId>()
   readonly #liveness: Liveness
   #closing: Promise<void> | undefined
 
@@ -57,10 +57,12 @@ export class Libp2pNetwork implements Network {
   }
 
   connections(): PeerConnection[] {
-    return [...this.#known].flatMap((peer) => {
-      const connection = this.#best(peer)
-      return connection === undefined ? [] : [describe(connection)]
-    })
+    return [...this.#known.keys()].flatMap((peer) => this.connection(peer) ?? [])
+  }
+
+  connection(peer: PeerId): PeerConnection | undefined {
+    const connection = this.#best(peer)
+    return connection && describe(connection)
   }
 
   handle(protocol: string, handler: StreamHandler): void {
@@ -85,8 +87,8 @@ export class Libp2pNetwork implements Network {
   ): Promise<PeerConnection> {
     options?.signal?.throwIfAborted()
     this.#checkOpen()
-    const connected = target.peer === undefined ? undefined : this.#best(target.peer)
-    if (connected !== undefined) return describe(connected)
+    const connected = target.peer === undefined ? undefined : this.connection(target.peer)
+    if (connected !== undefined) return connected
     return await dialFirst(target.addresses, (address) => this.#dialOne(address, target.peer, options), {
       ...options,
       checkOpen: () => this.#checkOpen(),
@@ -165,18 +167,19 @@ export class Libp2pNetwork implements Network {
 
   #listen(): void {
     const node = this.#node
-    node.addEventListener('peer:connect', (event) => this.#onConnect(event.detail.toString()))
+    node.addEventListener('peer:connect', (event) => this.#onConnect(event.detail))
     node.addEventListener('peer:disconnect', (event) => this.#onDisconnect(event.detail.toString()))
     node.addEventListener('peer:update', (event) => this.#onUpdate(event.detail))
     node.addEventListener('self:peer:update', () => this.#events.emit('addresses', this.addresses()))
-    for (const connection of node.getConnections()) this.#known.add(connection.remotePeer.toString())
+    for (const { remotePeer } of node.getConnections()) this.#known.set(remotePeer.toString(), remotePeer)
   }
 
-  #onConnect(peer: PeerId): void {
-    const connection = this.#best(peer)
+  #onConnect(id: LibPeerId): void {
+    const peer = id.toString()
+    const connection = this.connection(peer)
     if (connection === undefined || this.#known.has(peer)) return
-    this.#known.add(peer)
-    this.#events.emit('connect', describe(connection))
+    this.#known.set(peer, id)
+    this.#events.emit('connect', connection)
   }
 
   #onDisconnect(peer: PeerId): void {
@@ -200,7 +203,7 @@ export class Libp2pNetwork implements Network {
       connection.abort(new Error('that is this peer itself'))
       throw new Error('that is this peer itself')
     }
-    this.#onConnect(connection.remotePeer.toString())
+    this.#onConnect(connection.remotePeer)
     return describe(connection)
   }
 
@@ -223,9 +226,9 @@ export class Libp2pNetwork implements Network {
 
   /** The connection that streams go over: an open one, direct rather than through a relay. */
   #best(peer: PeerId): Connection | undefined {
-    const open = this.#node
-      .getConnections()
-      .filter((connection) => connection.remotePeer.toString() === peer && connection.status === 'open')
+    const id = this.#known.get(peer) ?? peerIdFromString(peer)
+    // All of them at once is a list that libp2p copies anew for each peer that it knows.
+    const open = this.#node.getConnections(id).filter(({ status }) => status === 'open')
     return open.find((connection) => connection.limits === undefined) ?? open[0]
   }
 

@@ -108,8 +108,8 @@ export class Sessions {
 
   #createSession(stream: NetworkStream): Session {
     const { parts, network } = this.#init
-    const connection = network.connections().find(({ peer }) => peer === stream.peer)
-    const sender = { peer: stream.peer, address: hostOf(connection?.address ?? '') }
+    const { peer } = stream
+    const sender = { peer, address: hostOf(network.connection(peer)?.address ?? '') }
     const session: Session = new Session({
       parts,
       stream,

@@ -125,7 +125,7 @@ export class RelayLink {
     const { network, clock, crypto, relay, random } = this.#init
     const { signal } = this.#closing
     const backoff = new Backoff({ ...RETRY, random })
-    while (!signal.aborted && network.connections().some(({ peer }) => peer === relay)) {
+    while (!signal.aborted && network.connection(relay) !== undefined) {
       try {
         const session = await RelaySession.open({ network, clock, crypto, relay }, { signal })
         backoff.reset()
@@ -200,7 +200,7 @@ export class RelayLink {
     )
     for (const stop of stops) stop()
     this.#resting = undefined
-    if (!network.connections().some(({ peer }) => peer === relay)) onWanted()
+    if (network.connection(relay) === undefined) onWanted()
     return true
   }
 
