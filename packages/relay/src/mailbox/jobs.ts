@@ -36,11 +36,10 @@ export interface Push {
  *
  * @throws {PeerfoldError} `COMMIT_HELD`, `QUOTA_EXCEEDED`, `UNAUTHORIZED`, `BUSY`, and why the relay is read-only
  */
-export function pushCommits(init: JobsInit, push: Push): Promise<Standing> {
+export function pushCommits(init: JobsInit, push: Push): Promise<MailboxRow> {
   const bytes = push.commits.reduce((sum, { bytes: envelope }) => sum + envelope.length, 0)
-  return init.writer.submit({ commits: push.commits.length, bytes }, async (draft) => {
+  return init.writer.submit({ commits: push.commits.length, bytes, reads: rowsOf(push) }, async (draft) => {
     init.health.checkWritable()
-    await preload(draft.stage, push)
     const mailbox = await currentMailbox(draft.stage, push.handle, push.epoch)
     const fresh = await unknownOf(draft.stage, push)
     checkQuota(mailbox, fresh, init.limits.quotaBytes)
@@ -50,7 +49,7 @@ export function pushCommits(init: JobsInit, push: Push): Promise<Standing> {
     }
     if (fresh.length === 0) await keepLeases(draft, push)
     const standing = (await readMailbox(draft.stage, push.handle)) as MailboxRow
-    if (fresh.length > 0) draft.changed(push.handle, standing.next)
+    if (fresh.length > 0) draft.changed(push.handle, standing)
     return standing
   })
 }
@@ -115,11 +114,15 @@ function checkSuccessor(
   if (mailbox.bytes > limits.quotaBytes + EPOCHS_BEYOND_QUOTA) throw overQuota()
 }
 
-/** One look at the index for all that will be asked. */
-async function preload(stage: Stage, { handle, sender, commits }: Push): Promise<void> {
+/** What will be asked of the index. */
+function rowsOf({ handle, sender, commits }: Push): string[] {
   const ids = commits.flatMap(({ id, prev }) => (prev === undefined ? [id] : [id, prev]))
-  const rows = [...new Set(ids)].map((id) => keys.commit(handle, id))
-  await stage.getMany([keys.state, keys.mailbox(handle), keys.sender(handle, sender), ...rows])
+  return [
+    keys.state,
+    keys.mailbox(handle),
+    keys.sender(handle, sender),
+    ...ids.map((id) => keys.commit(handle, id)),
+  ]
 }
 
 /** @throws {PeerfoldError} `UNAUTHORIZED` when another epoch came since the mailbox was opened */

@@ -11,6 +11,7 @@ import { systemRandom } from '@peerfold/core/platform'
 import { DEAD_MS, POINTS, RELAY_PROTOCOL, Reputation, withDeadline } from '@peerfold/core/relay'
 import { count } from '../counters.js'
 import { hostOf } from '../limits/buckets.js'
+import type { Grown } from '../mailbox/writer.js'
 import type { Parts } from './context.js'
 import { Session } from './session.js'
 
@@ -57,8 +58,8 @@ export class Sessions {
   }
 
   /** A mailbox grew, or began anew. */
-  notify(handle: WorkspaceHandle, next: number): void {
-    for (const session of this.#watchers.get(handle) ?? []) session.notify(handle, next)
+  notify(handle: WorkspaceHandle, now: Grown): void {
+    for (const session of this.#watchers.get(handle) ?? []) session.notify(handle, now)
   }
 
   /** The peer broke another protocol. */

@@ -72,7 +72,8 @@ export class MailboxLink {
   }
 
   get usage(): { bytes: number; quota: number } | undefined {
-    return this.#opened && { bytes: this.#opened.bytes, quota: this.#opened.quota }
+    const { session, workspace } = this.#init
+    return this.#opened && { bytes: session.bytesOf(workspace.handle), quota: this.#opened.quota }
   }
 
   /** There may be something to send. */
