@@ -339,6 +339,24 @@ describe('keys that change', () => {
     await waitUntil('it is told', () => thief.relays.list()[0]?.error !== undefined)
     expect(await textOf(thief, notes.id, 'a.txt')).not.toBe('for two')
   })
+
+  test('by a removed device, ahead of the others: the operator is told what to reset, and then all goes on', async () => {
+    const { relay, all } = await world(1)
+    const [laptop] = all as [Peerfold]
+    const notes = await laptop.workspaces.create('notes')
+    await atRelay(laptop)
+    const { epochs } = relay.mailbox()
+    epochs.push({ ...(epochs[0] as (typeof epochs)[0]), epoch: 'ee'.repeat(32), pull: new Uint8Array(32) })
+    relay.drop()
+    const error = () => laptop.relays.list()[0]?.error
+    await waitUntil('it is shut out', () => error()?.code === 'KEY_MISSING')
+    const [handle] = relay.mailboxes.keys()
+    expect(error()?.hint).toContain(`peerfold-relay reset ${handle}`)
+    epochs.length = 0
+    await notes.write('a.txt', 'x')
+    await atRelay(laptop)
+    expect(error()).toBeUndefined()
+  })
 })
 
 describe('recovery', () => {

@@ -89,6 +89,11 @@ export class ScriptedRelay {
     this.mailbox().commits.length -= commits
   }
 
+  /** Ends the sessions; devices come again. */
+  drop(): void {
+    for (const { channel } of this.#sessions.values()) channel.abort(new Error('come again'))
+  }
+
   async close(): Promise<void> {
     await this.#exchange.close()
     await this.network.close()

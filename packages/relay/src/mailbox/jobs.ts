@@ -54,31 +54,50 @@ export function pushCommits(init: JobsInit, push: Push): Promise<MailboxRow> {
   })
 }
 
+export interface Registering {
+  registration: Registration
+  signature: Uint8Array
+  /** Whether its sender is one whom the operator allows. Who repeats a registration needs not be: it shows that it knows the keys. */
+  mayBegin: boolean
+}
+
 /**
  * Begins a mailbox, or appends to its chain of epochs (PROTOCOL.md §10.4). The signature was checked.
  *
  * @returns whether it is new: repeating one changes nothing
- * @throws {PeerfoldError} `ALREADY_EXISTS`, `VERSION_MISMATCH` when `previous` is not the current epoch, `WORKSPACE_NOT_FOUND`, `QUOTA_EXCEEDED`
+ * @throws {PeerfoldError} `RELAY_REFUSED`, `ALREADY_EXISTS`, `VERSION_MISMATCH` when `previous` is not the current epoch, `WORKSPACE_NOT_FOUND`, `QUOTA_EXCEEDED`
  */
 export function registerEpoch(
   init: JobsInit,
-  registration: Registration,
-  signature: Uint8Array,
+  { registration, signature, mayBegin }: Registering,
 ): Promise<boolean> {
   const { handle, epoch, previous } = registration
   return init.writer.submit(EPOCH_COST, async (draft) => {
     init.health.checkWritable()
+    const mailbox = await readMailbox(draft.stage, handle)
     const known = await draft.stage.get(keys.epoch(handle, epoch))
-    if (known !== undefined) {
+    // After a reset what was registered before does not count.
+    if (known !== undefined && mailbox?.epoch !== undefined) {
       if (isRepeated(registration, { handle, epoch, ...epochRow.decode(known) })) return false
       throw new PeerfoldError('ALREADY_EXISTS', 'the epoch was registered with other keys')
     }
-    const mailbox = await readMailbox(draft.stage, handle)
-    if (previous === undefined) await checkNew(draft, mailbox, init.limits)
+    if (previous === undefined) await checkNew(draft, mailbox, init.limits, mayBegin)
     else checkSuccessor(mailbox, previous, init.limits)
     if (mailbox === undefined) await draft.append({ type: 'mailbox', handle, incarnation: newIncarnation() })
     await draft.append({ type: 'epoch', registration, signature })
     return true
+  })
+}
+
+/** Takes a mailbox out of the hands of whoever registered its current epoch (docs/decisions/0081). @throws {PeerfoldError} `WORKSPACE_NOT_FOUND` */
+export function resetEpochs(init: JobsInit, handle: WorkspaceHandle): Promise<void> {
+  return init.writer.submit(EPOCH_COST, async (draft) => {
+    init.health.checkWritable()
+    if ((await readMailbox(draft.stage, handle)) === undefined)
+      throw new PeerfoldError('WORKSPACE_NOT_FOUND', 'this relay has no mailbox of that handle', {
+        hint: 'Ask for it on the device that is shut out: `peerfold relay list`.',
+      })
+    await draft.append({ type: 'reset', handle })
   })
 }
 
@@ -93,7 +112,9 @@ async function checkNew(
   draft: Draft,
   mailbox: MailboxRow | undefined,
   limits: JobsInit['limits'],
+  mayBegin: boolean,
 ): Promise<void> {
+  if (!mayBegin) throw new PeerfoldError('RELAY_REFUSED', 'this relay takes only whom its operator allows')
   if (mailbox?.epoch !== undefined) {
     throw new PeerfoldError('ALREADY_EXISTS', 'the mailbox has an epoch: name it as the previous one')
   }

@@ -10,6 +10,7 @@ import {
   applyKept,
   applyLease,
   applyMailbox,
+  applyReset,
   readState,
   START_STATE,
 } from './reduce.js'
@@ -244,6 +245,7 @@ class JobDraft implements Draft {
     const position = this.#append(entry)
     if (entry.type === 'mailbox') await applyMailbox(this.stage, entry)
     else if (entry.type === 'epoch') await applyEpoch(this.stage, entry)
+    else if (entry.type === 'reset') await applyReset(this.stage, entry)
     else if (entry.type === 'kept') applyKept(this.stage, entry, position)
     else if (entry.type === 'lease') await applyLease(this.stage, entry, position)
     else await applyDropped(this.stage, entry)

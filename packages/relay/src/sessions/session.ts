@@ -121,7 +121,7 @@ export class Session {
   }
 
   /** The keys have changed: what was opened with older ones is good for reading up to that change. */
-  demote(handle: WorkspaceHandle, current: EpochId): void {
+  demote(handle: WorkspaceHandle, current: EpochId | undefined): void {
     const opened = this.opened.get(handle)
     if (opened === undefined || opened.epoch === current || opened.role === 'rotation') return
     this.#open(handle, { ...opened, role: 'rotation' })

@@ -62,6 +62,11 @@ export class Sessions {
     for (const session of this.#watchers.get(handle) ?? []) session.notify(handle, now)
   }
 
+  /** Its keys are forgotten. */
+  closeMailbox(handle: WorkspaceHandle): void {
+    this.#onEpoch(handle, undefined)
+  }
+
   /** The peer broke another protocol. */
   blame(peer: PeerId, reason: Error): void {
     const session = this.#sessions.get(peer)
@@ -127,7 +132,7 @@ export class Sessions {
     this.#watchers.set(handle, watchers.add(session))
   }
 
-  #onEpoch(handle: WorkspaceHandle, epoch: EpochId): void {
+  #onEpoch(handle: WorkspaceHandle, epoch: EpochId | undefined): void {
     this.#init.parts.tokens.revoke(handle)
     for (const session of this.#watchers.get(handle) ?? []) session.demote(handle, epoch)
   }

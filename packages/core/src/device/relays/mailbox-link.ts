@@ -116,6 +116,9 @@ export class MailboxLink {
     throw new PeerfoldError(
       'KEY_MISSING',
       'the keys of the workspace changed, and the new ones are not here yet',
+      {
+        hint: `Connect a device that has them. If a removed device changed them, have the operator run \`peerfold-relay reset ${this.#init.workspace.handle}\`.`,
+      },
     )
   }
 
