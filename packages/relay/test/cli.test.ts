@@ -379,6 +379,58 @@ describe('gc', () => {
   })
 })
 
+describe('reset', () => {
+  test.each(['running', 'stopped'])(
+    'of a %s relay takes a mailbox back from a removed device',
+    async (how) => {
+      let relay = await run()
+      const [owner, removed] = [await device(relay), await device(relay)]
+      await ask('allow', owner.peer)
+      const workspace = new TestWorkspace()
+      const { handle } = workspace
+      await owner.register(workspace)
+      await owner.open(workspace)
+      const commits = await workspace.feed().several(3)
+      await owner.push(handle, commits.slice(0, 2))
+      const stolen = Object.assign(new TestWorkspace(), { handle, epochs: [workspace.current] })
+      stolen.rotate()
+      await removed.register(stolen)
+      await removed.open(stolen)
+      workspace.rotate()
+      await expect(owner.register(workspace)).rejects.toMatchObject({ code: 'VERSION_MISMATCH' })
+      if (how === 'stopped') await relay.stop()
+      expect(await ask('reset', handle)).toEqual({ reset: handle })
+      if (how === 'stopped') {
+        // It follows from the log.
+        await fs.rm(join(data, 'index'), { recursive: true })
+        relay = await run()
+        for (const each of [owner, removed]) await each.connect(relay.addresses)
+      } else {
+        const [more] = await stolen.feed().several(1)
+        await expect(removed.push(handle, [more!])).rejects.toMatchObject({ code: 'UNAUTHORIZED' })
+      }
+      await expect(removed.open(stolen)).rejects.toMatchObject({ code: 'WORKSPACE_NOT_FOUND' })
+      // Neither with its own epoch, nor by repeating the first one: the operator does not allow it.
+      await expect(removed.register(stolen)).rejects.toMatchObject({ code: 'WORKSPACE_NOT_FOUND' })
+      const repeated = Object.assign(new TestWorkspace(), { handle, epochs: workspace.epochs.slice(0, 1) })
+      await expect(removed.register(repeated)).rejects.toMatchObject({ code: 'RELAY_REFUSED' })
+      await owner.register(workspace, { previous: undefined }, workspace.current)
+      await owner.open(workspace)
+      expect((await owner.push(handle, commits.slice(2))).next).toBe(4)
+      expect(await owner.readAll(handle)).toEqual(commits.map(({ id }) => id))
+      await expect(removed.open(stolen, 'pull', workspace.epochs[0])).resolves.toMatchObject({
+        role: 'rotation',
+      })
+    },
+  )
+
+  test('of what there is not', async () => {
+    expectError(await relayCommand(['reset', 'ab', '--data', data]), 'INVALID_ARGUMENT', 2)
+    await run()
+    expectError(await relayCommand(['reset', 'ab'.repeat(32), '--data', data]), 'WORKSPACE_NOT_FOUND', 1)
+  })
+})
+
 describe('verify', () => {
   test('finds nothing wrong with a sound relay, and each damage in others', async () => {
     const relay = await run(['--open'])

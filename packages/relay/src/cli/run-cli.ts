@@ -7,6 +7,7 @@ import { SETTINGS } from '../config/schema.js'
 import { addAllowCommand } from './commands/allow.js'
 import { addGcCommand } from './commands/gc.js'
 import { addLimitsCommand } from './commands/limits.js'
+import { addResetCommand } from './commands/reset.js'
 import { addStartCommand } from './commands/start.js'
 import { addStatusCommand } from './commands/status.js'
 import { addVerifyCommand } from './commands/verify.js'
@@ -68,6 +69,7 @@ function createProgram(context: CommandContext): Command {
   addAllowCommand(program, context)
   addLimitsCommand(program, context)
   addGcCommand(program, context)
+  addResetCommand(program, context)
   addVerifyCommand(program, context)
   return program
 }
