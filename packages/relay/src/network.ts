@@ -24,6 +24,7 @@ export function createRelayNetwork({ seed, listen, announce, limits }: RelayNetw
     ...(listen === undefined ? {} : { listen }),
     ...(announce === undefined ? {} : { announceAddresses: announce }),
     mdns: false,
+    circuits: false,
     maxConnections: limits.maxConnections,
     inboundConnectionThreshold: limits.connectionsPerSecond,
     maxIncomingPendingConnections: PENDING,

@@ -134,13 +134,19 @@ export class Connectivity {
       },
       onPaired: (certificate, ticket) => this.#events.emit('paired', certificate, ticket),
     })
+    this.#useRelays()
     this.#stops = [
+      network.on('reroute', () => this.#init.onStatus()),
+      network.on('addresses', () => this.#init.onStatus()),
       identity.onChange(() => this.dialer.changed()),
       authority.onChange(() => {
         this.dialer.changed()
         this.relays.wake()
       }),
-      this.#init.book.onChange(() => this.dialer.changed()),
+      this.#init.book.onChange(() => {
+        this.#useRelays()
+        this.dialer.changed()
+      }),
       // Its word that it stored what pairing gave it may be lost; that it is in session shows as much.
       this.sync.on('open', ({ device }) => this.#pairings?.met(device)),
     ]
@@ -175,6 +181,10 @@ export class Connectivity {
       for (const stop of stops) stop()
       this.#introduced.delete(peer)
     }
+  }
+
+  #useRelays(): void {
+    this.network.useRelays(this.#init.book.list().map(({ peer }) => peer))
   }
 
   async close(): Promise<void> {

@@ -34,7 +34,7 @@ import { believed, type Fetch, type Want, WantBook } from './wants.js'
 import { WindowBudget } from './window.js'
 
 export interface ExchangeInit {
-  network: Pick<Network, 'open' | 'handle' | 'unhandle' | 'disconnect' | 'on'>
+  network: Pick<Network, 'open' | 'handle' | 'unhandle' | 'disconnect' | 'on' | 'connections'>
   clock: Clock
   /** @default DEFAULT_LIMITS */
   limits?: Partial<ExchangeLimits>
@@ -101,8 +101,14 @@ class BlockExchange implements Exchange {
     this.#upload = rates?.up === undefined ? undefined : new RateLimit({ clock, rate: rates.up })
     this.#download = rates?.down === undefined ? undefined : new RateLimit({ clock, rate: rates.down })
     this.#budget = new WindowBudget(this.#limits.totalWindow)
-    init.network.handle(PROTOCOL, (stream) => this.#accept(stream))
-    this.#forgetEvents = init.network.on('connect', ({ peer }) => this.#onConnect(peer))
+    init.network.handle(PROTOCOL, (stream) => this.#accept(stream), { bulk: true })
+    const stops = [
+      init.network.on('connect', ({ peer }) => this.#onConnect(peer)),
+      init.network.on('reroute', ({ peer }) => this.#onConnect(peer)),
+    ]
+    this.#forgetEvents = () => {
+      for (const stop of stops) stop()
+    }
   }
 
   attach(handle: WorkspaceHandle, store: BlockStore): void {
@@ -158,7 +164,7 @@ class BlockExchange implements Exchange {
   }
 
   sources(handle: WorkspaceHandle): PeerId[] {
-    return [...this.#sources.keys()].filter((peer) => this.#serves(peer, handle) !== undefined)
+    return [...this.#sources.keys()].filter((peer) => this.#mayAsk(peer, handle))
   }
 
   async close(): Promise<void> {
@@ -232,7 +238,7 @@ class BlockExchange implements Exchange {
       budget: this.#budget,
       book: this.#book,
       download: this.#download,
-      allowed: (handle) => this.#serves(peer, handle) !== undefined,
+      allowed: (handle) => this.#mayAsk(peer, handle),
       store: (handle) => this.#stores.get(handle),
       onStored: (handle, digests) => {
         for (const server of this.#servers.values()) server.onStored(handle, digests)
@@ -268,6 +274,12 @@ class BlockExchange implements Exchange {
   #serves(peer: PeerId, handle: WorkspaceHandle): BlockStore | undefined {
     if (this.#authorized.get(peer)?.has(handle) !== true || this.#isShunned(peer)) return undefined
     return this.#stores.get(handle)
+  }
+
+  /** Blocks do not come through circuits, which end in the middle of them: relays keep blocks of their own. */
+  #mayAsk(peer: PeerId, handle: WorkspaceHandle): boolean {
+    if (this.#serves(peer, handle) === undefined) return false
+    return this.#init.network.connections().find((each) => each.peer === peer)?.carrier !== 'circuit'
   }
 
   #punish(peer: PeerId, error: Error): void {

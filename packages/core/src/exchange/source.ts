@@ -218,7 +218,7 @@ export class Source {
     try {
       const { clock, network } = this.#init
       const stream = await withDeadline(clock, OPEN_TIMEOUT, `opening ${PROTOCOL}`, (signal) =>
-        network.open(this.peer, PROTOCOL, { signal }),
+        network.open(this.peer, PROTOCOL, { signal, bulk: true }),
       )
       this.#opening = false
       if (this.#closed) stream.abort(new PeerfoldError('CLOSED', 'not needed any more'))

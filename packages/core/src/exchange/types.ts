@@ -32,7 +32,7 @@ export interface Exchange {
   holders(handle: WorkspaceHandle, cid: CID): PeerId[]
   /** Peers that said lately they lack a block that is wanted; for "which device is waited for". */
   lackers(handle: WorkspaceHandle, cid: CID): PeerId[]
-  /** Peers that share a workspace now: whom its blocks may come from. */
+  /** Peers that share a workspace now, and not only by a circuit: whom its blocks may come from. */
   sources(handle: WorkspaceHandle): PeerId[]
   close(): Promise<void>
 }

@@ -1,5 +1,6 @@
 import { isMultiaddr, type Multiaddr, multiaddr } from '@multiformats/multiaddr'
-import type { Carrier, PeerId } from '../ports/network.js'
+import type { Clock } from '../ports/clock.js'
+import { type Carrier, isCircuit, type PeerId } from '../ports/network.js'
 
 const names = (address: Multiaddr) => new Set(address.getComponents().map((component) => component.name))
 
@@ -34,6 +35,32 @@ export function isAddress(text: string): boolean {
   } catch {
     return false
   }
+}
+
+/** As many as messages and tickets take. */
+const MAX_OWN = 16
+
+/** Own addresses to be told: circuits, which are few and the last hope, before what goes beyond the limit. */
+export function ownAddresses(all: readonly string[]): string[] {
+  const circuits = all.filter(isCircuit).slice(0, MAX_OWN / 2)
+  const direct = all.filter((address) => !isCircuit(address))
+  return [...direct.slice(0, MAX_OWN - circuits.length), ...circuits]
+}
+
+/**
+ * In which order to dial: the most promising, then ways that are direct, and circuits as soon as these have had their time. Many addresses of a
+ * home network answer nothing at all elsewhere, and each costs seconds.
+ */
+export function* dialOrder(addresses: readonly string[], clock: Clock, headStart: number): Generator<string> {
+  const [first, ...others] = addresses
+  const until = clock.monotonic() + headStart
+  if (first !== undefined) yield first
+  const circuits = others.filter(isCircuit)
+  for (const address of others.filter((other) => !isCircuit(other))) {
+    if (clock.monotonic() >= until) yield* circuits.splice(0)
+    yield address
+  }
+  yield* circuits
 }
 
 /** Addresses of a peer in the form in which others are told them. */

@@ -3,6 +3,7 @@ import { PeerfoldError } from '../errors.js'
 import type { Clock } from '../ports/clock.js'
 import type { Network } from '../ports/network.js'
 import { isAddress } from './addresses.js'
+import { Circuits, type TransportFactory } from './circuits.js'
 import { reasonOf } from './errors.js'
 import { Libp2pNetwork, type Libp2pNetworkInit } from './libp2p-network.js'
 import { libp2pOptions, type PeerfoldLibp2pInit, type PeerfoldServices } from './libp2p-options.js'
@@ -12,6 +13,8 @@ import { installPolyfills } from './polyfill.js'
 export interface NetworkPlatform {
   clock: Clock
   transports: NonNullable<Libp2pOptions['transports']>
+  /** libp2p's circuit transport. @default no circuits */
+  circuits?: TransportFactory
   /** @default none */
   discovery?: NonNullable<Libp2pOptions['peerDiscovery']>
 }
@@ -31,20 +34,39 @@ export interface CreateNetworkInit extends PeerfoldLibp2pInit, Pick<Libp2pNetwor
 export async function createNetwork(platform: NetworkPlatform, init: CreateNetworkInit): Promise<Network> {
   installPolyfills()
   const listen = checked(init.listen ?? [])
+  const circuits = platform.circuits && new Circuits(platform.circuits, platform.clock)
   const common = await libp2pOptions(init)
   try {
     const node = await createLibp2p<PeerfoldServices>({
       ...common,
       addresses: { listen, announce: checked(init.announceAddresses ?? []) },
-      transports: platform.transports,
+      transports: circuits === undefined ? platform.transports : [...platform.transports, circuits.transport],
+      connectionGater: {
+        ...common.connectionGater,
+        denyInboundRelayedConnection: (relay) => circuits?.uses(relay.toString()) !== true,
+      },
       peerDiscovery: platform.discovery ?? [],
     })
-    return new Libp2pNetwork({ node, clock: platform.clock, liveness: init.liveness })
+    await circuits?.start()
+    return new Libp2pNetwork({ node, clock: platform.clock, liveness: init.liveness, circuits })
   } catch (cause) {
-    throw new PeerfoldError('INVALID_ARGUMENT', `cannot listen on ${listen.join(', ')}: ${reasonOf(cause)}`, {
-      cause,
-    })
+    throw new PeerfoldError(
+      'INVALID_ARGUMENT',
+      `cannot listen on ${listen.join(', ')}: ${listenFailure(cause)}`,
+      {
+        cause,
+      },
+    )
   }
+}
+
+/** libp2p tells of each address in a text with stack traces. */
+function listenFailure(cause: unknown): string {
+  const text = reasonOf(cause)
+  const reasons = [...text.matchAll(/Error: listen ([^\n]+)/g)].map(([, reason]) => reason)
+  if (reasons.length > 0) return [...new Set(reasons)].join(', ')
+  const [first = ''] = text.split('\n')
+  return first.startsWith('Some configured addresses') ? 'no transport for such an address' : first
 }
 
 function checked(addresses: readonly string[]): string[] {

@@ -14,7 +14,7 @@ export interface DialFirstOptions extends AbortOptions {
  * @throws {PeerfoldError} `DIAL_FAILED` with `details.reasons` by address; what `checkOpen` throws; the signal's reason
  */
 export async function dialFirst<T>(
-  addresses: readonly string[],
+  addresses: Iterable<string>,
   dialOne: (address: string) => Promise<T>,
   { signal, checkOpen, reasonOf }: DialFirstOptions,
 ): Promise<T> {

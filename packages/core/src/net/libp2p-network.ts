@@ -6,6 +6,7 @@ import { PeerfoldError } from '../errors.js'
 import type { AbortOptions } from '../ports/abort.js'
 import type { Clock } from '../ports/clock.js'
 import type {
+  CarriageOptions,
   Network,
   NetworkEvents,
   NetworkStream,
@@ -13,7 +14,9 @@ import type {
   PeerId,
   StreamHandler,
 } from '../ports/network.js'
-import { addressOf, carrierOf, fullAddresses } from './addresses.js'
+import { isCircuit } from '../ports/network.js'
+import { addressOf, carrierOf, dialOrder, fullAddresses, ownAddresses } from './addresses.js'
+import type { Circuits } from './circuits.js'
 import { dialFirst } from './dial-first.js'
 import { fromLibp2p, reasonOf } from './errors.js'
 import { Libp2pStream } from './libp2p-stream.js'
@@ -28,24 +31,34 @@ export interface Libp2pNetworkInit {
   dialTimeout?: number
   /** Longest negotiation of a stream, milliseconds. @default 10_000 */
   openTimeout?: number
+  /** Of the same node. @default it cannot be reached by circuits */
+  circuits?: Circuits | undefined
   liveness?: Omit<LivenessInit, 'clock' | 'connections'>
 }
+
+/** How long direct addresses are tried before circuits, milliseconds. */
+const HEAD_START = 2_000
+/** How long a circuit is kept beside a direct connection, milliseconds: what led to that one may still have something to say. */
+const LINGER = 2_000
 
 /** The `Network` port over a libp2p node that the platform has composed. */
 export class Libp2pNetwork implements Network {
   readonly peer: PeerId
-  readonly #init: Required<Omit<Libp2pNetworkInit, 'liveness'>>
+  readonly #init: Required<Omit<Libp2pNetworkInit, 'liveness' | 'circuits'>>
+  readonly #circuits: Circuits | undefined
   readonly #node: Libp2pNetworkInit['node']
   readonly #events = new Emitter<NetworkEvents>()
   readonly #protocols = new Set<string>()
-  readonly #streams = new Map<Libp2pStream, Stream>()
-  readonly #known = new Set<PeerId>()
+  readonly #streams = new Map<Libp2pStream, Connection>()
+  /** Of each connected peer the connection that streams go over. */
+  readonly #routes = new Map<PeerId, Connection>()
   readonly #liveness: Liveness
   #closing: Promise<void> | undefined
 
   constructor(init: Libp2pNetworkInit) {
     this.#init = { dialTimeout: 5_000, openTimeout: 10_000, ...init }
     this.#node = init.node
+    this.#circuits = init.circuits
     this.peer = init.node.peerId.toString()
     const connections = () => this.#node.getConnections()
     this.#liveness = new Liveness({ ...init.liveness, clock: init.clock, connections })
@@ -53,17 +66,19 @@ export class Libp2pNetwork implements Network {
   }
 
   addresses(): string[] {
-    return fullAddresses(this.#node.getMultiaddrs(), this.peer)
+    return ownAddresses(fullAddresses(this.#node.getMultiaddrs(), this.peer))
   }
 
   connections(): PeerConnection[] {
-    return [...this.#known].flatMap((peer) => {
-      const connection = this.#best(peer)
-      return connection === undefined ? [] : [describe(connection)]
-    })
+    return [...this.#routes.keys()].flatMap((peer) => this.connection(peer) ?? [])
   }
 
-  handle(protocol: string, handler: StreamHandler): void {
+  connection(peer: PeerId): PeerConnection | undefined {
+    const connection = this.#best(peer)
+    return connection && describe(connection)
+  }
+
+  handle(protocol: string, handler: StreamHandler, { bulk = false }: CarriageOptions = {}): void {
     this.#checkOpen()
     if (this.#protocols.has(protocol)) {
       throw new PeerfoldError('PROTOCOL_TAKEN', `${protocol} is handled already`)
@@ -71,7 +86,7 @@ export class Libp2pNetwork implements Network {
     this.#protocols.add(protocol)
     const serve = (stream: Stream, connection: Connection) => void this.#serve(stream, connection, handler)
     // In force at once; what is awaited is only libp2p's note in its own peer store.
-    this.#node.handle(protocol, serve, { runOnLimitedConnection: true }).catch(() => {})
+    this.#node.handle(protocol, serve, { runOnLimitedConnection: !bulk }).catch(() => {})
   }
 
   unhandle(protocol: string): void {
@@ -86,19 +101,28 @@ export class Libp2pNetwork implements Network {
     options?.signal?.throwIfAborted()
     this.#checkOpen()
     const connected = target.peer === undefined ? undefined : this.#best(target.peer)
-    if (connected !== undefined) return describe(connected)
-    return await dialFirst(target.addresses, (address) => this.#dialOne(address, target.peer, options), {
-      ...options,
-      checkOpen: () => this.#checkOpen(),
-      reasonOf,
+    if (connected === undefined) return await this.#dialAny(target, options)
+    const better = target.addresses.filter((address) => !isCircuit(address))
+    if (!isByCircuit(connected) || better.length === 0) return describe(connected)
+    return await this.#dialAny({ ...target, addresses: better }, options).catch((error: unknown) => {
+      options?.signal?.throwIfAborted()
+      if (connected.status !== 'open') throw error
+      return describe(connected)
     })
   }
 
-  async open(peer: PeerId, protocol: string, options?: AbortOptions): Promise<NetworkStream> {
+  async open(
+    peer: PeerId,
+    protocol: string,
+    options?: AbortOptions & CarriageOptions,
+  ): Promise<NetworkStream> {
     options?.signal?.throwIfAborted()
     this.#checkOpen()
     const connection = this.#best(peer)
     if (connection === undefined) throw new PeerfoldError('NOT_CONNECTED', `not connected to ${peer}`)
+    if (options?.bulk === true && isByCircuit(connection)) {
+      throw new PeerfoldError('NOT_CONNECTED', `only a circuit leads to ${peer}`)
+    }
     const late = AbortSignal.timeout(this.#init.openTimeout)
     const signal = options?.signal === undefined ? late : AbortSignal.any([options.signal, late])
     try {
@@ -116,6 +140,11 @@ export class Libp2pNetwork implements Network {
       if (stream.peer === peer) stream.abort(new PeerfoldError('NOT_CONNECTED', 'this side hung up'))
     }
     await this.#node.hangUp(peerIdFromString(peer))
+  }
+
+  useRelays(relays: readonly PeerId[]): void {
+    this.#checkOpen()
+    this.#circuits?.use(relays)
   }
 
   async announce(key: Uint8Array, options?: AbortOptions): Promise<void> {
@@ -158,6 +187,7 @@ export class Libp2pNetwork implements Network {
 
   async #stop(): Promise<void> {
     this.#liveness.close()
+    this.#circuits?.close()
     const reason = new PeerfoldError('CLOSED', 'the network is closed')
     for (const stream of this.#streams.keys()) stream.abort(reason)
     await this.#node.stop()
@@ -169,18 +199,47 @@ export class Libp2pNetwork implements Network {
     node.addEventListener('peer:disconnect', (event) => this.#onDisconnect(event.detail.toString()))
     node.addEventListener('peer:update', (event) => this.#onUpdate(event.detail))
     node.addEventListener('self:peer:update', () => this.#events.emit('addresses', this.addresses()))
-    for (const connection of node.getConnections()) this.#known.add(connection.remotePeer.toString())
+    node.addEventListener('connection:open', ({ detail }) => this.#onOpen(detail))
+    node.addEventListener('connection:close', ({ detail }) => this.#reroute(detail.remotePeer.toString()))
+    for (const connection of node.getConnections())
+      this.#routes.set(connection.remotePeer.toString(), connection)
   }
 
   #onConnect(peer: PeerId): void {
     const connection = this.#best(peer)
-    if (connection === undefined || this.#known.has(peer)) return
-    this.#known.add(peer)
+    if (connection === undefined || this.#routes.has(peer)) return
+    this.#routes.set(peer, connection)
     this.#events.emit('connect', describe(connection))
   }
 
   #onDisconnect(peer: PeerId): void {
-    if (this.#known.delete(peer)) this.#events.emit('disconnect', peer)
+    if (this.#routes.delete(peer)) this.#events.emit('disconnect', peer)
+  }
+
+  #onOpen(connection: Connection): void {
+    const peer = connection.remotePeer.toString()
+    this.#reroute(peer)
+    if (!isByCircuit(connection)) void this.#leaveCircuits(peer)
+  }
+
+  #reroute(peer: PeerId): void {
+    const connection = this.#best(peer)
+    const before = this.#routes.get(peer)
+    if (connection === undefined || before === undefined || connection === before) return
+    this.#routes.set(peer, connection)
+    this.#events.emit('reroute', describe(connection))
+  }
+
+  /** What still runs over a circuit starts anew on the direct connection: circuits end when they have carried their share, in mid-message. */
+  async #leaveCircuits(peer: PeerId): Promise<void> {
+    await this.#init.clock.sleep(LINGER)
+    const connections = this.#node.getConnections(peerIdFromString(peer))
+    if (connections.every(isByCircuit)) return
+    const reason = new PeerfoldError('NOT_CONNECTED', 'there is a direct connection now')
+    for (const circuit of connections.filter(isByCircuit)) {
+      for (const [stream, over] of this.#streams) if (over === circuit) stream.abort(reason)
+      await circuit.close().catch((error: Error) => circuit.abort(error))
+    }
   }
 
   /** libp2p itself announces only peers that it has never heard of; one that restarted comes back with other addresses. */
@@ -190,6 +249,18 @@ export class Libp2pNetwork implements Network {
     const before = new Set(previous?.addresses.map(({ multiaddr }) => multiaddr.toString()))
     if (id === this.peer || now.every((address) => before.has(address.toString()))) return
     this.#events.emit('discover', id, fullAddresses(now, id))
+  }
+
+  #dialAny(
+    { peer, addresses }: { peer?: PeerId; addresses: readonly string[] },
+    options?: AbortOptions,
+  ): Promise<PeerConnection> {
+    const order = dialOrder(addresses, this.#init.clock, HEAD_START)
+    return dialFirst(order, (address) => this.#dialOne(address, peer, options), {
+      ...options,
+      checkOpen: () => this.#checkOpen(),
+      reasonOf,
+    })
   }
 
   async #dialOne(text: string, peer: PeerId | undefined, options?: AbortOptions): Promise<PeerConnection> {
@@ -216,22 +287,26 @@ export class Libp2pNetwork implements Network {
   #wrap(stream: Stream, connection: Connection): Libp2pStream {
     const heard = () => this.#liveness.heard(connection)
     const wrapped = new Libp2pStream(stream, connection.remotePeer.toString(), heard)
-    this.#streams.set(wrapped, stream)
+    this.#streams.set(wrapped, connection)
     stream.addEventListener('close', () => this.#streams.delete(wrapped))
     return wrapped
   }
 
   /** The connection that streams go over: an open one, direct rather than through a relay. */
   #best(peer: PeerId): Connection | undefined {
-    const open = this.#node
-      .getConnections()
-      .filter((connection) => connection.remotePeer.toString() === peer && connection.status === 'open')
-    return open.find((connection) => connection.limits === undefined) ?? open[0]
+    const id = this.#routes.get(peer)?.remotePeer ?? peerIdFromString(peer)
+    // All of them at once is a list that libp2p copies anew for each peer that it knows.
+    const open = this.#node.getConnections(id).filter(({ status }) => status === 'open')
+    return open.find((connection) => !isByCircuit(connection)) ?? open[0]
   }
 
   #checkOpen(): void {
     if (this.#closing !== undefined) throw new PeerfoldError('CLOSED', 'the network is closed')
   }
+}
+
+function isByCircuit({ remoteAddr }: Connection): boolean {
+  return carrierOf(remoteAddr) === 'circuit'
 }
 
 function describe(connection: Connection): PeerConnection {

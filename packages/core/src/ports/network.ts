@@ -28,6 +28,12 @@ export interface NetworkStream {
   abort(reason: Error): void
 }
 
+/** Which connections a protocol may use. */
+export interface CarriageOptions {
+  /** Not over circuits, whose bytes and time the relay limits: they are for what is small. @default false */
+  bulk?: boolean
+}
+
 /** A handler that throws or rejects has its stream reset; the connection stays. */
 export type StreamHandler = (stream: NetworkStream) => void | Promise<void>
 
@@ -44,6 +50,8 @@ export interface NetworkEvents {
   connect: (connection: PeerConnection) => void
   /** The last connection to a peer is gone. */
   disconnect: (peer: PeerId) => void
+  /** What is sent to a connected peer goes over another connection from now on, such as a direct one instead of a circuit. */
+  reroute: (connection: PeerConnection) => void
   /** A peer was found (mDNS, DHT) at addresses that can be dialled. */
   discover: (peer: PeerId, addresses: string[]) => void
   /** Own listen addresses changed. */
@@ -56,11 +64,14 @@ export interface Network {
   /** Own multiaddrs that others can dial, each ending in `/p2p/<peer>`. */
   addresses(): string[]
   connections(): PeerConnection[]
+  /** The one to that peer: with thousands of peers, listing them all to find it is not cheap. */
+  connection(peer: PeerId): PeerConnection | undefined
   /** @throws {PeerfoldError} `PROTOCOL_TAKEN` when it is handled already. */
-  handle(protocol: string, handler: StreamHandler): void
+  handle(protocol: string, handler: StreamHandler, options?: CarriageOptions): void
   unhandle(protocol: string): void
   /**
-   * Connects to a peer at the first of `addresses` that answers. With `peer` given, another key at the address is refused.
+   * Connects to a peer at the first of `addresses` that answers. With `peer` given, another key at the address is refused, and a peer that is
+   * connected is dialled again only to find a way that is better than its circuit.
    * @throws {PeerfoldError} `DIAL_FAILED` (retryable) with a reason for each address.
    */
   dial(
@@ -68,12 +79,22 @@ export interface Network {
     options?: AbortOptions,
   ): Promise<PeerConnection>
   /** @throws {PeerfoldError} `NOT_CONNECTED`, `PROTOCOL_UNSUPPORTED`. */
-  open(peer: PeerId, protocol: string, options?: AbortOptions): Promise<NetworkStream>
+  open(peer: PeerId, protocol: string, options?: AbortOptions & CarriageOptions): Promise<NetworkStream>
   /** Hangs up on a peer. */
   disconnect(peer: PeerId): Promise<void>
+  /**
+   * Lets others reach this peer by circuits through these, and no others, while it is connected with them. Their addresses are among `addresses()`
+   * once they agreed. Replaces those that were given before.
+   */
+  useRelays(relays: readonly PeerId[]): void
   /** Announces under a 32-byte rendezvous key that this peer can be found, and looks for others under it. */
   announce(key: Uint8Array, options?: AbortOptions): Promise<void>
   find(key: Uint8Array, options?: AbortOptions): AsyncIterable<{ peer: PeerId; addresses: string[] }>
   on<E extends keyof NetworkEvents>(event: E, listener: NetworkEvents[E]): () => void
   close(): Promise<void>
+}
+
+/** Whether an address leads to its peer by a circuit. Those of WebRTC use one only to begin with. */
+export function isCircuit(address: string): boolean {
+  return address.includes('/p2p-circuit') && !address.includes('/webrtc')
 }

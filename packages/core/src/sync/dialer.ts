@@ -2,7 +2,7 @@ import { withDeadline } from '../async/deadline.js'
 import { Emitter } from '../async/emitter.js'
 import { PeerfoldError } from '../errors.js'
 import type { Clock } from '../ports/clock.js'
-import type { Network, PeerConnection, PeerId } from '../ports/network.js'
+import { isCircuit, type Network, type PeerConnection, type PeerId } from '../ports/network.js'
 import type { Random } from '../ports/random.js'
 import { Addresses, type AddressStore } from './addresses.js'
 import { Backoff } from './backoff.js'
@@ -113,6 +113,7 @@ class DeviceDialer implements Dialer {
     const { network } = this.#init
     this.#unsubscribe = [
       network.on('connect', (connection) => this.#connected(connection)),
+      network.on('reroute', (connection) => this.#connected(connection)),
       network.on('disconnect', (peer) => this.#disconnected(peer)),
       network.on('discover', (peer, addresses) => this.#discovered(peer, addresses)),
       network.on('addresses', () => this.#networkChanged()),
@@ -234,9 +235,9 @@ class DeviceDialer implements Dialer {
   }
 
   async #dial(peer: PeerId, target: Target): Promise<void> {
-    const addresses = target.addresses.all()
+    const addresses = this.#untried(peer, target)
     const useless = target.dialing || addresses.length === 0 || this.#targets.get(peer) !== target
-    if (useless || this.#isConnected(peer) || this.#closing.signal.aborted) return
+    if (useless || this.#closing.signal.aborted) return
     if (this.#dials >= MAX_DIALS) return this.#later(peer, target)
     target.dialing = true
     target.reason = `dialling ${addresses.join(', ')}`
@@ -249,7 +250,13 @@ class DeviceDialer implements Dialer {
       target.dialing = false
       this.#dials--
     }
-    if (!this.#isConnected(peer) && !this.#closing.signal.aborted) this.#later(peer, target)
+    if (!this.#isDirect(peer) && !this.#closing.signal.aborted) this.#later(peer, target)
+  }
+
+  /** Whoever is reached by a circuit only is still dialled where a direct way may be. */
+  #untried(peer: PeerId, { addresses }: Target): string[] {
+    if (this.#isDirect(peer)) return []
+    return addresses.all().filter((address) => !this.#isConnected(peer) || !isCircuit(address))
   }
 
   #dialOnce(peer: PeerId, addresses: string[]): Promise<PeerConnection> {
@@ -270,13 +277,14 @@ class DeviceDialer implements Dialer {
     if (this.#strangers.size > MAX_STRANGERS && oldest !== undefined) this.#strangers.delete(oldest)
   }
 
-  #connected({ peer, address, direction }: PeerConnection): void {
+  #connected({ peer, address, direction, carrier }: PeerConnection): void {
     const target = this.#targets.get(peer)
     if (target === undefined) return
     target.waiting?.abort()
     target.waiting = undefined
     target.backoff.reset()
     target.reason = 'the connection was lost'
+    if (carrier === 'circuit') this.#later(peer, target)
     this.#solitude.judge()
     // the address of one who called us is where it called from, not where it listens
     if (direction === 'inbound' || !target.addresses.worked(address)) return
@@ -293,11 +301,17 @@ class DeviceDialer implements Dialer {
 
   #networkChanged(): void {
     this.hurry()
+    this.#meetingPlaces.nudge()
     this.#events.emit('change')
   }
 
   #isConnected(peer: PeerId): boolean {
     return this.#init.network.connections().some((connection) => connection.peer === peer)
+  }
+
+  #isDirect(peer: PeerId): boolean {
+    const connections = this.#init.network.connections()
+    return connections.some((connection) => connection.peer === peer && connection.carrier !== 'circuit')
   }
 
   #save(peer: PeerId, target: Target): void {

@@ -170,6 +170,10 @@ class MemoryNetwork implements Network {
     return [...this.links.keys()].map((peer) => this.#connection(peer))
   }
 
+  connection(peer: PeerId): PeerConnection | undefined {
+    return this.links.has(peer) ? this.#connection(peer) : undefined
+  }
+
   handle(protocol: string, handler: StreamHandler): void {
     this.#checkOpen()
     if (this.#handlers.has(protocol)) {
@@ -221,6 +225,9 @@ class MemoryNetwork implements Network {
   async disconnect(peer: PeerId): Promise<void> {
     this.#hub.cut(this.peer, peer)
   }
+
+  /** Everybody is reached directly here. */
+  useRelays(): void {}
 
   async announce(key: Uint8Array, options?: AbortOptions): Promise<void> {
     options?.signal?.throwIfAborted()

@@ -1,3 +1,4 @@
+import { circuitRelayTransport } from '@libp2p/circuit-relay-v2'
 import { mdns } from '@libp2p/mdns'
 import { tcp } from '@libp2p/tcp'
 import { webSockets } from '@libp2p/websockets'
@@ -12,6 +13,8 @@ export interface Libp2pNetworkInit extends CreateNetworkInit {
   listen?: readonly string[]
   /** Whether to look for peers on the local network, and to be found there. @default true */
   mdns?: boolean
+  /** Whether it dials through relays, and lets others reach it so. @default true */
+  circuits?: boolean
   /** Multiaddrs with `/p2p/` of peers to stay connected to, by which others are found in the DHT. @default none */
   bootstrap?: readonly string[]
 }
@@ -21,7 +24,7 @@ const ANY_FREE_PORT = ['/ip4/0.0.0.0/tcp/0', '/ip4/0.0.0.0/tcp/0/ws']
 const SERVICE_TAG = '_peerfold._udp.local'
 
 /**
- * The network of a device on Node: TCP and WebSocket, mDNS, and the DHT.
+ * The network of a device on Node: TCP and WebSocket, circuits through its relays, mDNS, and the DHT.
  *
  * @throws {PeerfoldError} `INVALID_ARGUMENT` for an address that is none or that cannot be listened on
  * @example
@@ -38,6 +41,7 @@ export async function createLibp2pNetwork(init: Libp2pNetworkInit): Promise<Netw
     {
       clock: systemClock,
       transports: [tcp(), webSockets({ maxBufferedAmount: 1024 * 1024, bufferedAmountPollInterval: 5 })],
+      ...(init.circuits === false ? undefined : { circuits: circuitRelayTransport() }),
       discovery: init.mdns === false ? [] : [mdns({ serviceTag: SERVICE_TAG })],
     },
     { ...init, listen },

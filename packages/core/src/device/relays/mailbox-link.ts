@@ -72,7 +72,8 @@ export class MailboxLink {
   }
 
   get usage(): { bytes: number; quota: number } | undefined {
-    return this.#opened && { bytes: this.#opened.bytes, quota: this.#opened.quota }
+    const { session, workspace } = this.#init
+    return this.#opened && { bytes: session.bytesOf(workspace.handle), quota: this.#opened.quota }
   }
 
   /** There may be something to send. */
@@ -115,6 +116,9 @@ export class MailboxLink {
     throw new PeerfoldError(
       'KEY_MISSING',
       'the keys of the workspace changed, and the new ones are not here yet',
+      {
+        hint: `Connect a device that has them. If a removed device changed them, have the operator run \`peerfold-relay reset ${this.#init.workspace.handle}\`.`,
+      },
     )
   }
 

@@ -25,6 +25,9 @@ export interface RelayLinkInit {
   workspaces(): WorkspaceRuntime[]
   /** What a person needs to recover. */
   bundle(): RecoveryOffer
+  /** The relay contradicted what it signed, now or before. */
+  lie(): PeerfoldError | undefined
+  onLie(error: PeerfoldError): void
   onChange(): void
   /** A session is up: others who use this relay can be found through its DHT. */
   onSession(): void
@@ -55,8 +58,6 @@ export class RelayLink {
   #session: RelaySession | undefined
   #running: Promise<void> | undefined
   #failure: PeerfoldError | undefined
-  /** The relay contradicted what it signed. Stays until the relay is removed, or this device restarts. */
-  lie: PeerfoldError | undefined
   #kept: string | undefined
   #keeping: Promise<void> | undefined
 
@@ -75,7 +76,7 @@ export class RelayLink {
 
   /** Why nothing can be sent there. */
   get failure(): PeerfoldError | undefined {
-    return this.lie ?? this.#failure ?? [...this.#failures.values()][0]
+    return this.#init.lie() ?? this.#failure ?? [...this.#failures.values()][0]
   }
 
   holdsAll(handle: WorkspaceHandle): boolean {
@@ -125,7 +126,7 @@ export class RelayLink {
     const { network, clock, crypto, relay, random } = this.#init
     const { signal } = this.#closing
     const backoff = new Backoff({ ...RETRY, random })
-    while (!signal.aborted && network.connections().some(({ peer }) => peer === relay)) {
+    while (!signal.aborted && network.connection(relay) !== undefined) {
       try {
         const session = await RelaySession.open({ network, clock, crypto, relay }, { signal })
         backoff.reset()
@@ -200,7 +201,7 @@ export class RelayLink {
     )
     for (const stop of stops) stop()
     this.#resting = undefined
-    if (!network.connections().some(({ peer }) => peer === relay)) onWanted()
+    if (network.connection(relay) === undefined) onWanted()
     return true
   }
 
@@ -231,7 +232,7 @@ export class RelayLink {
 
   /** Keeps a mailbox in step; after a failure again, a little later. */
   async #tend(session: RelaySession, workspace: WorkspaceRuntime, signal: AbortSignal): Promise<void> {
-    const { clock, crypto, memory, random } = this.#init
+    const { clock, crypto, memory, random, onLie } = this.#init
     const { handle } = workspace
     const backoff = new Backoff({ ...RETRY, random })
     const stops = [workspace.log.on('commit', () => this.#links.get(handle)?.wake())]
@@ -247,10 +248,7 @@ export class RelayLink {
           this.#failures.delete(handle)
           this.#tell()
         },
-        onLie: (error) => {
-          this.lie ??= error
-          this.#tell()
-        },
+        onLie,
       })
       this.#links.set(handle, link)
       const error = await link.run({ signal }).catch((reason: unknown) => asPeerfoldError(reason))

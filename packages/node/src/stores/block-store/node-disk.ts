@@ -1,26 +1,9 @@
 import { access, mkdir, open, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { openSegmentFiles, type SegmentFile, type SegmentFiles } from '../log-store/files.js'
+import type { BlockDisk } from '@peerfold/core/platform'
+import { diskError, openSegmentFiles } from '../log-store/files.js'
 
-/**
- * The disk as a block store uses it, narrow enough that tests put failing and crashing ones behind it. Paths are relative to the store's
- * directory; errors are those of the platform.
- */
-export interface Disk {
-  /** For messages. */
-  readonly name: string
-  /** Makes a directory and its parents. */
-  makeDirectory(path: string): Promise<void>
-  /** Creates a file that must not exist. */
-  create(path: string): Promise<Pick<SegmentFile, 'write' | 'close'>>
-  /** An error other than "missing" is thrown, not answered. */
-  exists(path: string): Promise<boolean>
-  unlink(path: string): Promise<void>
-  syncDirectory(path: string): Promise<void>
-  segments(path: string): Promise<SegmentFiles>
-}
-
-export function nodeDisk(root: string): Disk {
+export function nodeDisk(root: string): BlockDisk {
   const at = (path: string) => join(root, path)
   return {
     name: root,
@@ -47,6 +30,7 @@ export function nodeDisk(root: string): Disk {
       }
     },
     segments: (path) => openSegmentFiles(at(path)),
+    toError: diskError,
   }
 }
 

@@ -1,5 +1,6 @@
-import type { KeyValue, KeyValueOperation } from '@peerfold/core'
 import crc32c from 'crc-32/crc32c.js'
+import { fromHex } from '../../encoding/bytes.js'
+import type { KeyValue, KeyValueOperation } from '../../ports/key-value.js'
 import { DigestFilter } from './digest-filter.js'
 
 /** Where a block lies. */
@@ -202,7 +203,7 @@ function decodeRow(digest: string, row: Uint8Array): Place | undefined {
 }
 
 function rowChecksum(digest: string, row: Uint8Array): number {
-  return crc32c.buf(row.subarray(0, 12), crc32c.buf(Buffer.from(digest, 'hex'), 0)) >>> 0
+  return crc32c.buf(row.subarray(0, 12), crc32c.buf(fromHex(digest), 0)) >>> 0
 }
 
 function encodeSummary({ indexedTo, rows, live, low, high }: SegmentSummary): Uint8Array {

@@ -1,7 +1,8 @@
-import { PeerfoldError } from '@peerfold/core'
-import type { SegmentFile, SegmentFiles } from '../log-store/files.js'
+import { fromHex, toHex } from '../../encoding/bytes.js'
+import { PeerfoldError } from '../../errors.js'
+import type { Crypto } from '../../ports/crypto.js'
+import type { BlockDisk, SegmentFile, SegmentFiles } from './block-disk.js'
 import { type BlockIndex, type Changes, DamagedRow, type Place } from './block-index.js'
-import type { Disk } from './disk.js'
 import { SMALL_BELOW } from './limits.js'
 import {
   BLOCK_AT,
@@ -27,6 +28,8 @@ export interface PackedBlocksInit {
   quarantine: string
   /** A segment takes no more records beyond this. */
   segmentBytes: number
+  /** Hashes what is read while segments are scanned. */
+  crypto: Pick<Crypto, 'hash'>
 }
 
 /** A block by its digest in hexadecimal. */
@@ -55,11 +58,12 @@ export interface Unflushed {
  * Calls that change anything must not run at the same time, but for `sync`: the store sees to that.
  */
 export class PackedBlocks {
-  readonly #disk: Disk
+  readonly #disk: BlockDisk
   readonly #files: SegmentFiles
   readonly #index: BlockIndex
   readonly #quarantine: string
   readonly #segmentBytes: number
+  readonly #crypto: Pick<Crypto, 'hash'>
   readonly #segments = new Map<number, Segment>()
   /** Changes that the index does not have yet. */
   #pending = new Map<string, Place | null>()
@@ -73,12 +77,13 @@ export class PackedBlocks {
   #rebuilding: Promise<void> | undefined
 
   constructor(
-    disk: Disk,
+    disk: BlockDisk,
     files: SegmentFiles,
     index: BlockIndex,
-    { quarantine, segmentBytes }: PackedBlocksInit,
+    { quarantine, segmentBytes, crypto }: PackedBlocksInit,
   ) {
     this.#segmentBytes = segmentBytes
+    this.#crypto = crypto
     this.#disk = disk
     this.#files = files
     this.#index = index
@@ -112,13 +117,13 @@ export class PackedBlocks {
     if (place.length - BLOCK_AT >= SMALL_BELOW) return (await this.#largeBlock(place, into)) ?? 'damaged'
     const frame = await this.#frame(place)
     const record = decodeRecord(frame, 0, place.segment, place.offset)
-    return record?.kind === 'block' && hex(record.digest) === digest ? record.bytes.slice() : 'damaged'
+    return record?.kind === 'block' && toHex(record.digest) === digest ? record.bytes.slice() : 'damaged'
   }
 
   /** Appends all; on failure none of them is visible. */
   async write(blocks: readonly PackedBlock[]): Promise<void> {
     const places = await this.#append(
-      blocks.map(({ digest, bytes }) => ({ kind: 'block', digest: unhex(digest), bytes })),
+      blocks.map(({ digest, bytes }) => ({ kind: 'block', digest: fromHex(digest), bytes })),
     )
     for (const [i, { digest }] of blocks.entries()) {
       const place = places[i] as Place
@@ -131,7 +136,7 @@ export class PackedBlocks {
   async remove(digests: readonly string[]): Promise<string[]> {
     const held = await this.has(digests)
     const gone = digests.filter((_, i) => held[i])
-    await this.#append(gone.map((digest) => ({ kind: 'tombstone', digest: unhex(digest) })))
+    await this.#append(gone.map((digest) => ({ kind: 'tombstone', digest: fromHex(digest) })))
     for (const digest of gone) this.#pending.set(digest, null)
     return gone
   }
@@ -254,13 +259,20 @@ export class PackedBlocks {
     for (const [number, segment] of this.#segments) {
       const from = Math.max(SEGMENT_HEADER.length, this.#index.summaries.get(number)?.indexedTo ?? 0)
       let changes = new Map<string, Place | null>()
-      for await (const found of scanSegment(segment.file, number, from, segment.end)) {
+      for await (const found of scanSegment(segment.file, number, {
+        from,
+        end: segment.end,
+        crypto: this.#crypto,
+      })) {
         if (found.type === 'damage') {
           await this.#onDamage(number, segment, found)
           continue
         }
         const { offset, length, record } = found
-        changes.set(hex(record.digest), record.kind === 'block' ? { segment: number, offset, length } : null)
+        changes.set(
+          toHex(record.digest),
+          record.kind === 'block' ? { segment: number, offset, length } : null,
+        )
         if (changes.size < SCAN_BATCH) continue
         await this.#index.apply(changes, new Map([[number, offset + length]]))
         changes = new Map()
@@ -394,10 +406,14 @@ export class PackedBlocks {
   /** A tombstone is kept while an older segment may hold what it buries. */
   async #copyLive(number: number, segment: Segment): Promise<void> {
     const oldest = number === Math.min(...this.#segments.keys())
-    for await (const found of scanSegment(segment.file, number, SEGMENT_HEADER.length, segment.end)) {
+    for await (const found of scanSegment(segment.file, number, {
+      from: SEGMENT_HEADER.length,
+      end: segment.end,
+      crypto: this.#crypto,
+    })) {
       if (found.type === 'damage') continue
       const { record, offset } = found
-      const digest = hex(record.digest)
+      const digest = toHex(record.digest)
       const [place] = await this.#places([digest])
       const live = place?.segment === number && place.offset === offset
       if (record.kind === 'block' && live) await this.write([{ digest, bytes: record.bytes }])
@@ -414,12 +430,4 @@ export class PackedBlocks {
       await file.close()
     }
   }
-}
-
-function hex(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex')
-}
-
-function unhex(text: string): Uint8Array {
-  return new Uint8Array(Buffer.from(text, 'hex'))
 }

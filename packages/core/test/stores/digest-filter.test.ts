@@ -1,6 +1,6 @@
 import { createSeededRandom } from '@peerfold/core/testing'
 import { describe, expect, test } from 'vitest'
-import { DigestFilter } from '../../src/stores/block-store/digest-filter.js'
+import { DigestFilter } from '../../src/stores/packed-blocks/digest-filter.js'
 
 const SEED = 'digest filter'
 

@@ -1,6 +1,7 @@
-import { createHash } from 'node:crypto'
 import crc32c from 'crc-32/crc32c.js'
-import type { SegmentFile } from '../log-store/files.js'
+import { equalBytes } from '../../encoding/bytes.js'
+import type { Crypto } from '../../ports/crypto.js'
+import type { SegmentFile } from './block-disk.js'
 import { MAX_BLOCK, SMALL_BELOW } from './limits.js'
 
 /**
@@ -70,7 +71,10 @@ function kindOf(record: SegmentRecord): number {
   return record.bytes.length < SMALL_BELOW ? KINDS.small : KINDS.large
 }
 
-/** The record of the frame that begins at `at` in `bytes` and at `offset` in the segment, a view; undefined when no whole one does. */
+/**
+ * The record of the frame that begins at `at` in `bytes` and at `offset` in the segment, a view; undefined when no whole one does. Whether a
+ * large block has its name is for the caller to see.
+ */
 export function decodeRecord(
   bytes: Uint8Array,
   at: number,
@@ -84,13 +88,8 @@ export function decodeRecord(
   const view = new DataView(frame.buffer, frame.byteOffset, frame.length)
   if (view.getUint32(4) !== checksum(segment, offset, frame)) return undefined
   const digest = frame.slice(FRAME_HEAD + 1, BLOCK_AT)
-  const block = frame.subarray(BLOCK_AT)
   if (kind === KINDS.tombstone) return { kind: 'tombstone', digest }
-  return kind === KINDS.small || isNamed(block, digest) ? { kind: 'block', digest, bytes: block } : undefined
-}
-
-function isNamed(block: Uint8Array, digest: Uint8Array): boolean {
-  return createHash('sha256').update(block).digest().equals(digest)
+  return { kind: 'block', digest, bytes: frame.subarray(BLOCK_AT) }
 }
 
 /** Bytes of the frame that its length field claims; undefined when none of its kind has that length, or it would not fit into `bytes`. */
@@ -125,8 +124,7 @@ const WINDOW = 4 * 1024 * 1024
 export async function* scanSegment(
   file: Pick<SegmentFile, 'read'>,
   segment: number,
-  from: number,
-  end: number,
+  { from, end, crypto }: { from: number; end: number; crypto: Pick<Crypto, 'hash'> },
 ): AsyncGenerator<Scanned> {
   let damagedFrom: number | undefined
   let offset = from
@@ -139,7 +137,7 @@ export async function* scanSegment(
     const limit = last ? bytes.length : bytes.length - FRAME_MAX
     let at = 0
     while (at < limit) {
-      const record = decodeRecord(bytes, at, segment, offset + at)
+      const record = await soundRecord(bytes, at, segment, offset + at, crypto)
       if (record !== undefined) {
         if (damagedFrom !== undefined)
           yield { type: 'damage', offset: damagedFrom, length: offset + at - damagedFrom }
@@ -157,7 +155,21 @@ export async function* scanSegment(
   if (damagedFrom !== undefined) yield { type: 'damage', offset: damagedFrom, length: end - damagedFrom }
 }
 
-/** Where the next whole frame begins, at most `limit`. In rubbish hardly any length is plausible, so hardly any checksum is computed. */
+/** Small ones are vouched for by their checksum. */
+async function soundRecord(
+  bytes: Uint8Array,
+  at: number,
+  segment: number,
+  offset: number,
+  crypto: Pick<Crypto, 'hash'>,
+): Promise<SegmentRecord | undefined> {
+  const record = decodeRecord(bytes, at, segment, offset)
+  if (record?.kind !== 'block' || record.bytes.length < SMALL_BELOW) return record
+  const [hash] = await crypto.hash([record.bytes])
+  return equalBytes(hash as Uint8Array, record.digest) ? record : undefined
+}
+
+/** Where the next frame with a right checksum begins, at most `limit`. In rubbish hardly any length is plausible, so hardly any checksum is computed. */
 function nextFrame(bytes: Uint8Array, from: number, limit: number, segment: number, offset: number): number {
   for (let at = from; at < limit; at++)
     if (claimedLength(bytes, at) !== undefined && decodeRecord(bytes, at, segment, offset + at)) return at
