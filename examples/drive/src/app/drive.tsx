@@ -1,5 +1,5 @@
 import { HardDrive, Menu } from 'lucide-react'
-import { lazy, Suspense, useEffect, useState } from 'react'
+import { lazy, type ReactNode, Suspense, useEffect, useState } from 'react'
 import { useStatus } from '../device/context.js'
 import { useWorkspace } from '../device/use-workspace.js'
 import { FilesView } from '../files/files-view.js'
@@ -43,25 +43,26 @@ export function Drive() {
     onNew: () => setCreating(true),
     onStatus: () => setPanel(true),
   }
+  const bar = {
+    start: (
+      <IconButton label="Workspaces" onPress={() => setDrawer(true)}>
+        <Menu size={20} aria-hidden />
+      </IconButton>
+    ),
+    end: <StatusButton workspace={current} compact onPress={() => setPanel(true)} />,
+  }
   return (
     <TransfersProvider>
       <div className={styles.shell}>
-        {narrow ? (
-          <header className={styles.bar}>
-            <IconButton label="Workspaces" onPress={() => setDrawer(true)}>
-              <Menu size={20} aria-hidden />
-            </IconButton>
-            <span className={styles.space} />
-            <StatusButton workspace={current} compact onPress={() => setPanel(true)} />
-          </header>
-        ) : (
-          <Sidebar {...sidebar} />
-        )}
+        {!narrow && <Sidebar {...sidebar} />}
         <main className={styles.main}>
           {current === undefined ? (
-            <NoWorkspace onNew={() => setCreating(true)} />
+            <>
+              <Bar {...(narrow && bar)} />
+              <NoWorkspace onNew={() => setCreating(true)} />
+            </>
           ) : (
-            <Opened key={current} id={current} path={path} />
+            <Opened key={current} id={current} path={path} {...(narrow && bar)} />
           )}
         </main>
       </div>
@@ -75,26 +76,49 @@ export function Drive() {
   )
 }
 
-function Opened({ id, path }: { id: string; path: string }) {
+/** On phones: what stands beside the path. */
+interface Beside {
+  start?: ReactNode
+  end?: ReactNode
+}
+
+function Bar({ start, end }: Beside) {
+  if (start === undefined) return null
+  return (
+    <header className={styles.bar}>
+      {start}
+      <span className={styles.space} />
+      {end}
+    </header>
+  )
+}
+
+function Opened({ id, path, ...beside }: { id: string; path: string } & Beside) {
   const { workspace, failure } = useWorkspace(id)
   if (failure !== undefined) {
     return (
-      <EmptyState
-        icon={<HardDrive size={44} strokeWidth={1.3} aria-hidden />}
-        title="This workspace cannot be opened"
-      >
-        <FailureNotice failure={failure} />
-      </EmptyState>
+      <>
+        <Bar {...beside} />
+        <EmptyState
+          icon={<HardDrive size={44} strokeWidth={1.3} aria-hidden />}
+          title="This workspace cannot be opened"
+        >
+          <FailureNotice failure={failure} />
+        </EmptyState>
+      </>
     )
   }
   if (workspace === undefined) {
     return (
-      <div className={styles.opening}>
-        <Waiting>Opening the workspace…</Waiting>
-      </div>
+      <>
+        <Bar {...beside} />
+        <div className={styles.opening}>
+          <Waiting>Opening the workspace…</Waiting>
+        </div>
+      </>
     )
   }
-  return <FilesView key={path} workspace={workspace} path={path} />
+  return <FilesView key={path} workspace={workspace} path={path} {...beside} />
 }
 
 function NoWorkspace({ onNew }: { onNew: () => void }) {

@@ -44,7 +44,7 @@ export default function ConflictDialog({ workspace, item, onClose }: ConflictDia
 
   return (
     <Dialog
-      title={`“${item.name}” has two contents`}
+      title={`“${item.name}” has ${conflict === undefined || conflict.versions.length === 2 ? 'two' : conflict.versions.length} contents`}
       onClose={onClose}
       actions={
         <>
@@ -52,7 +52,7 @@ export default function ConflictDialog({ workspace, item, onClose }: ConflictDia
             onPress={() => void deciding.run(true)}
             isDisabled={conflict === undefined || deciding.running}
           >
-            Keep both
+            {conflict !== undefined && conflict.versions.length > 2 ? 'Keep all' : 'Keep both'}
           </Button>
           <Button
             look="primary"
@@ -65,10 +65,10 @@ export default function ConflictDialog({ workspace, item, onClose }: ConflictDia
       }
     >
       <p className={styles.lead}>
-        It was changed on several devices before they met. Choose what stays; the other remains among its
+        It was changed on several devices before they met. Choose what stays; the rest remains among its
         versions.
       </p>
-      {looking.running && <Waiting>Looking at both…</Waiting>}
+      {looking.running && <Waiting>Looking at them…</Waiting>}
       {conflict !== undefined && (
         <RadioGroup
           aria-label="Content to keep"

@@ -1,6 +1,6 @@
 import type { Item, Workspace } from '@peerfold/core'
 import { FolderOpen, FolderX } from 'lucide-react'
-import { lazy, Suspense, useCallback, useMemo, useRef, useState } from 'react'
+import { lazy, type ReactNode, type RefObject, Suspense, useCallback, useMemo, useRef, useState } from 'react'
 import { Button } from '../app/controls.js'
 import { EmptyState, Waiting } from '../app/empty-state.js'
 import { FailureNotice } from '../app/failure-notice.js'
@@ -33,10 +33,13 @@ const Preview = lazy(() => import('../preview/preview.js'))
 export interface FilesViewProps {
   workspace: Workspace
   path: string
+  /** Before and after the path: on phones these are not beside the files. */
+  start?: ReactNode
+  end?: ReactNode
 }
 
 /** A folder: where it is, what is in it, and what can be done with it. */
-export function FilesView({ workspace, path }: FilesViewProps) {
+export function FilesView({ workspace, path, start, end }: FilesViewProps) {
   const folder = useFolder(workspace, path)
   const [view, setView] = useStored<View>('drive/view', (stored) => (stored === 'grid' ? 'grid' : 'list'))
   const [sort, setSort] = useSort()
@@ -93,27 +96,34 @@ export function FilesView({ workspace, path }: FilesViewProps) {
   })
   const taken = useMemo(() => new Set(folder.items.map(({ name }) => name)), [folder.items])
 
+  const toolbar =
+    selected.length > 1 || (touch && selected.length > 0) ? (
+      <SelectionToolbar
+        selected={selected.length}
+        onAction={(action) => act(action, selected)}
+        onClear={selection.clear}
+      />
+    ) : (
+      <FolderToolbar
+        view={view}
+        onView={setView}
+        onUploadFiles={() => void upload(pickFiles(fileInput.current), path)}
+        onUploadFolder={() => void upload(pickFolder(folderInput.current), path)}
+        onNewFolder={() => setDialog({ kind: 'folder', parent: path, taken })}
+      />
+    )
+
   return (
     <div ref={root} className={styles.view}>
       <header className={styles.header}>
+        {start}
         <PathBar workspace={workspace.id} name={workspace.name} path={path} shown={narrow ? 1 : 3} />
-        {selected.length > 1 || (touch && selected.length > 0) ? (
-          <SelectionToolbar
-            selected={selected.length}
-            onAction={(action) => act(action, selected)}
-            onClear={selection.clear}
-          />
-        ) : (
-          <FolderToolbar
-            view={view}
-            onView={setView}
-            onUploadFiles={() => void upload(pickFiles(fileInput.current), path)}
-            onUploadFolder={() => void upload(pickFolder(folderInput.current), path)}
-            onNewFolder={() => setDialog({ kind: 'folder', parent: path, taken })}
-          />
-        )}
+        {narrow ? end : toolbar}
       </header>
-      {view === 'list' && items.length > 0 && <SortHeader sort={sort} onSort={setSort} />}
+      <div className={styles.second}>
+        {view === 'list' && items.length > 0 && <SortHeader sort={sort} onSort={setSort} />}
+        {narrow && toolbar}
+      </div>
       <div className={styles.items}>
         <ItemList
           label={`Content of ${path === '' ? workspace.name : path}`}
@@ -229,7 +239,7 @@ function Nothing({ folder, touch, onUp, onUpload }: NothingProps) {
 }
 
 interface UploadInputProps {
-  inputRef: React.RefObject<HTMLInputElement | null>
+  inputRef: RefObject<HTMLInputElement | null>
   kind: 'files' | 'folder'
   onFiles: (collected: Promise<ReturnType<typeof takeFiles>>) => void
 }

@@ -34,16 +34,10 @@ const ROW = 44
 const NARROW_ROW = 60
 const SPACE = 8
 
-const GRID = {
-  minItemSize: new Size(168, 176),
-  maxItemSize: new Size(260, 210),
-  minSpace: new Size(SPACE, SPACE),
-}
-const NARROW_GRID = {
-  minItemSize: new Size(140, 160),
-  maxItemSize: new Size(220, 190),
-  minSpace: new Size(SPACE, SPACE),
-}
+/** Rows of one height: thousands of tiles need not be measured. */
+const EVEN = { preserveAspectRatio: true, minSpace: new Size(SPACE, SPACE) }
+const GRID = { ...EVEN, minItemSize: new Size(172, 184), maxItemSize: new Size(250, 300) }
+const NARROW_GRID = { ...EVEN, minItemSize: new Size(150, 176), maxItemSize: new Size(220, 280) }
 
 /** A folder's items. Only those in sight are in the document: folders may hold many thousands. */
 export function ItemList({ view, narrow, ...props }: ItemListProps) {

@@ -8,7 +8,7 @@ import styles from './status.module.css'
 export interface StatusButtonProps {
   /** The workspace that is shown. */
   workspace: string | undefined
-  /** One line only. */
+  /** Without the peers, for phones. */
   compact?: boolean
   onPress: () => void
 }
@@ -31,15 +31,11 @@ export function StatusButton({ workspace: id, compact = false, onPress }: Status
       onPress={onPress}
     >
       <ToneIcon tone={tone} />
-      {compact ? (
+      <span className={styles.lines}>
         <span className={styles.headline}>{headline}</span>
-      ) : (
-        <span className={styles.lines}>
-          <span className={styles.headline}>{headline}</span>
-          <span className={styles.detail}>{detail}</span>
-          <span className={styles.detail}>{peers}</span>
-        </span>
-      )}
+        <span className={styles.detail}>{detail}</span>
+        {!compact && <span className={styles.detail}>{peers}</span>}
+      </span>
     </Button>
   )
 }

@@ -45,7 +45,7 @@ function Choices({ onChoose }: { onChoose: (step: Step) => void }) {
           title="Join my other devices"
           onPress={() => onChoose('join')}
         >
-          With an invitation from a device that you use already
+          With an invitation from one of them
         </Choice>
         <Choice
           icon={<Sparkles size={20} aria-hidden />}
