@@ -21,7 +21,9 @@ const files = sirv(dist, {
   },
 })
 
-const server = createServer((request, response) => files(request, response, () => response.writeHead(404).end()))
+const server = createServer((request, response) =>
+  files(request, response, () => response.writeHead(404).end()),
+)
 server.listen(Number(process.argv[2] ?? 0), '127.0.0.1', () => {
   const { port } = /** @type {import('node:net').AddressInfo} */ (server.address())
   console.log(JSON.stringify({ type: 'ready', url: `http://localhost:${port}/` }))
