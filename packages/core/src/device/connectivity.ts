@@ -140,7 +140,11 @@ export class Connectivity {
         this.dialer.changed()
         this.relays.wake()
       }),
-      this.#init.book.onChange(() => this.dialer.changed()),
+      this.#init.book.onChange(() => {
+        this.dialer.changed()
+        // Another address of a relay that is known already.
+        for (const { peer, addresses } of this.#init.book.list()) this.dialer.learn(peer, addresses)
+      }),
       // Its word that it stored what pairing gave it may be lost; that it is in session shows as much.
       this.sync.on('open', ({ device }) => this.#pairings?.met(device)),
     ]
