@@ -146,6 +146,8 @@ export class Connectivity {
       this.#init.book.onChange(() => {
         this.#useRelays()
         this.dialer.changed()
+        // Another address of a relay that is known already.
+        for (const { peer, addresses } of this.#init.book.list()) this.dialer.learn(peer, addresses)
       }),
       // Its word that it stored what pairing gave it may be lost; that it is in session shows as much.
       this.sync.on('open', ({ device }) => this.#pairings?.met(device)),
