@@ -4,6 +4,7 @@ import { raceSignal, withDeadline } from '../async/deadline.js'
 import { Emitter } from '../async/emitter.js'
 import { decodeCbor, encodeCbor } from '../encoding/cbor.js'
 import { createExchange } from '../exchange/exchange.js'
+import type { FetchBlocks } from '../exchange/fetch-blocks.js'
 import type { Exchange, TransferRates } from '../exchange/types.js'
 import type { AbortOptions } from '../ports/abort.js'
 import type { Clock } from '../ports/clock.js'
@@ -39,6 +40,8 @@ export interface ConnectivityInit {
   workspaces(): WorkspaceRuntime[]
   /** How relays are asked between sessions. @default they are kept in session */
   poll: PollRelay | undefined
+  /** How blocks come from the HTTP side of relays. @default by streams only */
+  fetchBlocks: FetchBlocks | undefined
   onStatus(): void
 }
 
@@ -104,6 +107,7 @@ export class Connectivity {
       onSession: () => this.dialer.changed(),
       onWanted: () => this.dialer.hurry(),
       poll: init.poll,
+      fetchBlocks: init.fetchBlocks,
     })
   }
 
