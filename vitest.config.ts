@@ -57,6 +57,8 @@ export default defineConfig({
           include: [
             'packages/node/test/**/*.test.ts',
             'packages/relay/test/**/*.test.ts',
+            // Node drives Chromium, and runs what the page talks to.
+            'packages/browser/test/e2e/**/*.test.ts',
             'scripts/**/*.test.ts',
             'examples/*/test/**/*.test.ts',
           ],
@@ -65,11 +67,15 @@ export default defineConfig({
       {
         resolve: { alias: [...alias, ipfsSuites.alias] },
         // Found anew each time: a dependency met in mid-run would reload the page under a test.
-        optimizeDeps: { entries: ['packages/browser/test/**/*.test.ts'], force: true },
+        optimizeDeps: {
+          entries: ['packages/browser/test/**/*.test.ts', '!packages/browser/test/e2e/**'],
+          force: true,
+        },
         test: {
           name: 'browser',
           testTimeout,
           include: ['packages/browser/test/**/*.test.ts'],
+          exclude: ['packages/browser/test/e2e/**'],
           browser: {
             enabled: true,
             headless: true,

@@ -1,3 +1,4 @@
+import type { FetchBlocks } from '../exchange/fetch-blocks.js'
 import type { AbortOptions } from '../ports/abort.js'
 import type { BlockStore } from '../ports/block-store.js'
 import type { Clock } from '../ports/clock.js'
@@ -55,4 +56,6 @@ export interface PeerfoldComponents {
   disk?: Disk
   /** Asks relays over HTTP between sessions, for networks where streams don't last. Absent: sessions are kept. */
   poll?: PollRelay
+  /** Brings blocks from the HTTP side of relays, where that is faster than streams, as in browsers. Absent: they come by streams. */
+  fetchBlocks?: FetchBlocks
 }

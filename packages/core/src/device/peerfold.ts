@@ -186,6 +186,7 @@ class Device implements Peerfold {
         discoveryKeys: () => this.#workspaces.discoveryKeys(),
         workspaces: () => this.#workspaces.all(),
         poll: this.#components.poll,
+        fetchBlocks: this.#components.fetchBlocks,
         onStatus: () => this.#noticed(),
       })
       const { sync, dialer } = this.#connectivity

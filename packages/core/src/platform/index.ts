@@ -14,6 +14,7 @@ export { createWebCrypto, type WebCryptoInit } from '../crypto/web-crypto.js'
 export type { Disk, Home, PeerfoldComponents, WorkspaceStores } from '../device/components.js'
 export { type CreatePeerfoldOptions, createPeerfold } from '../device/peerfold.js'
 export type { MailboxPlace, PollRelay } from '../device/relays/rest.js'
+export type { BlocksRequest, FetchBlocks } from '../exchange/fetch-blocks.js'
 export type { BlockDisk, SegmentFile, SegmentFiles } from '../stores/packed-blocks/block-disk.js'
 export {
   openPackedBlockStore,

@@ -9,6 +9,7 @@ import type { Crypto } from '../ports/crypto.js'
 import type { CommitId, WorkspaceHandle } from '../ports/ids.js'
 import type { Network, PeerId } from '../ports/network.js'
 import { Channel } from '../sync/channel.js'
+import { keepsSecrets } from './keeps-secrets.js'
 import { DEAD_MS, MAX_ANSWER_BYTES, QUIET_MS, STEP_MS } from './limits.js'
 import {
   decodeAnswer,
@@ -191,10 +192,10 @@ export class RelaySession {
     return { envelopes: answer.envelopes, more: answer.more, statement }
   }
 
-  /** What lets this device use the relay's HTTP side, for the mailboxes that are open now. */
+  /** What lets this device use the relay's HTTP side, for the mailboxes that are open now. `urls` are those that may be told the token. */
   async ticket(options?: AbortOptions): Promise<{ token: string; urls: string[]; expires: number }> {
     const { token, urls, expires } = await this.#ask({ type: 'token' }, 'ticket', options)
-    return { token, urls, expires: expires - this.#offset }
+    return { token, urls: urls.filter(keepsSecrets), expires: expires - this.#offset }
   }
 
   /** Leaves a recovery bundle, in the place of the one that this device left before. */

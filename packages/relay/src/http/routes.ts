@@ -7,8 +7,10 @@ import type { RelayLogger } from '../logger.js'
 import type { RelayMetrics } from '../metrics.js'
 import type { RelayService, Tokens } from '../service.js'
 import { AddressRates, clientAddress } from './addresses.js'
+import { BlockMemory } from './block-memory.js'
 import { busy, forbidden, HttpProblem, malformed, sendJson, sendProblem, unauthorized } from './problem.js'
 import { BlockRoute } from './serve-block.js'
+import { BlocksRoute } from './serve-blocks.js'
 import { PollRoute } from './serve-poll.js'
 
 export type HttpService = Pick<
@@ -49,13 +51,16 @@ export class Routes {
   readonly #rates: AddressRates
   readonly #poll: PollRoute
   readonly #block: BlockRoute
+  readonly #blocks: BlocksRoute
 
   constructor(init: RoutesInit) {
     const { config, service } = init
     this.#init = init
     this.#rates = new AddressRates({ clock: systemClock, rate: config.requestsPerAddress })
     this.#poll = new PollRoute(service, config)
-    this.#block = new BlockRoute(service, config)
+    const memory = new BlockMemory(config.blockBytes)
+    this.#block = new BlockRoute(service, config, memory)
+    this.#blocks = new BlocksRoute(service, config, memory)
   }
 
   get polls(): number {
@@ -120,6 +125,15 @@ export class Routes {
         serve: (request, response) => {
           withCors(response)
           return this.#poll.serve(request, response, this.#caller(request))
+        },
+      }
+    if (parts.length === 3 && first === 'v1' && second === 'blocks')
+      return {
+        name: 'blocks',
+        methods: ['POST'],
+        serve: (request, response, [, , handle = '']) => {
+          withCors(response)
+          return this.#blocks.serve(request, response, this.#caller(request), handle)
         },
       }
     if (parts.length === 4 && first === 'v1' && second === 'blocks')

@@ -1,6 +1,9 @@
 import { Wakeup } from '../../async/wakeup.js'
 import { isPeerfoldError, PeerfoldError } from '../../errors.js'
+import type { FetchBlocks } from '../../exchange/fetch-blocks.js'
+import { HttpRoute } from '../../exchange/http-route.js'
 import type { Exchange } from '../../exchange/types.js'
+import type { AbortOptions } from '../../ports/abort.js'
 import type { Clock } from '../../ports/clock.js'
 import type { Crypto } from '../../ports/crypto.js'
 import type { WorkspaceHandle } from '../../ports/ids.js'
@@ -35,6 +38,8 @@ export interface RelayLinkInit {
   onWanted(): void
   /** Where streams don't last: sessions are for work only, and between them the relay is asked by this. */
   poll?: PollRelay
+  /** Blocks come from the relay's HTTP side by this, where that works. */
+  fetchBlocks?: FetchBlocks
 }
 
 const RETRY = { first: 1_000, most: 60_000 }
@@ -144,6 +149,7 @@ export class RelayLink {
     this.#failure = undefined
     this.#kept = undefined
     session.on('changed', (handle, next) => this.#links.get(handle)?.grew(next))
+    this.#useHttp(session)
     this.#reconcile(session)
     this.#tell()
     this.#init.onSession()
@@ -158,7 +164,16 @@ export class RelayLink {
     this.#links.clear()
     this.#opened.clear()
     this.#authorize()
+    this.#init.exchange.route(this.#init.relay, undefined)
     if (this.#polled === undefined) this.#fail(session.ended.reason)
+  }
+
+  #useHttp(session: RelaySession): void {
+    const { exchange, relay: peer, clock, fetchBlocks } = this.#init
+    if (fetchBlocks === undefined) return
+    const ticket = (options: AbortOptions) => session.ticket(options)
+    const handle = () => [...this.#opened][0]
+    exchange.route(peer, new HttpRoute({ peer, clock, fetchBlocks, ticket, handle }))
   }
 
   #remember(workspace: WorkspaceRuntime): void {

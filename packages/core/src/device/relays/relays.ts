@@ -28,6 +28,7 @@ export interface RelaysInit {
   onSession: RelayLinkInit['onSession']
   onWanted: RelayLinkInit['onWanted']
   poll: RelayLinkInit['poll']
+  fetchBlocks: RelayLinkInit['fetchBlocks']
 }
 
 /** The relays of this device at work: each holds what is here for devices that are away. */
