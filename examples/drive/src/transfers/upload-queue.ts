@@ -3,7 +3,7 @@ import { describeFailure } from '../device/failure.js'
 import type { NewUpload, Source, StoredUpload, Upload } from './types.js'
 import { isFinished } from './types.js'
 
-/** Keeps what is still to be uploaded, for when the page comes back. */
+/** Keeps what is not saved elsewhere yet, for when the page comes back. */
 export interface UploadStore {
   put(uploads: readonly StoredUpload[]): Promise<void>
   remove(ids: readonly string[]): Promise<void>
@@ -82,7 +82,10 @@ export class UploadQueue implements Live<readonly Upload[]> {
 
   /** Takes up what an earlier page left. Handles that may be read at once go on by themselves. */
   async restore(stored: readonly StoredUpload[]): Promise<void> {
-    for (const each of stored) this.#entries.set(each.id, entryOf(each, 'lost'))
+    for (const each of stored) {
+      this.#entries.set(each.id, entryOf(each, each.kept === true ? 'kept' : 'lost'))
+      if (each.kept === true) void this.#watch(each.workspace)
+    }
     this.#changed()
     for (const { id, handle } of stored) {
       if (handle !== undefined && (await mayRead(handle))) await this.#reopen(id, handle)
@@ -139,8 +142,10 @@ export class UploadQueue implements Live<readonly Upload[]> {
 
   /** Drops what is over from the list. */
   clear(): void {
-    for (const [id, { upload }] of this.#entries) if (isFinished(upload)) this.#entries.delete(id)
+    const finished = [...this.#entries.values()].map(({ upload }) => upload).filter(isFinished)
+    for (const { id } of finished) this.#entries.delete(id)
     this.#changed()
+    void this.#init.store.remove(finished.map(({ id }) => id))
   }
 
   async close(): Promise<void> {
@@ -198,7 +203,9 @@ export class UploadQueue implements Live<readonly Upload[]> {
         signal,
       })
       this.#update(entry, { state: 'kept', done: file.size })
-      await this.#init.store.remove([id])
+      await this.#init.store.put([
+        { id, workspace, path, size: file.size, modified: file.lastModified, kept: true },
+      ])
       void this.#watch(workspace)
     } catch (error) {
       if (!signal.aborted) this.#update(entry, { state: 'failed', failure: describeFailure(error) })
@@ -217,7 +224,8 @@ export class UploadQueue implements Live<readonly Upload[]> {
         )
         if (kept.length === 0 || this.#closed) return
         await workspace.durable({ copies: 2 })
-        for (const entry of kept) if (entry.upload.state === 'kept') this.#update(entry, { state: 'saved' })
+        for (const entry of kept) this.#update(entry, { state: 'saved' })
+        await this.#init.store.remove(kept.map(({ upload }) => upload.id))
       }
     } catch {
       // The device was closed: what is here is known to be here only, and that is what the list says.
@@ -253,10 +261,10 @@ export class UploadQueue implements Live<readonly Upload[]> {
   }
 }
 
-function entryOf(stored: StoredUpload, state: 'waiting' | 'lost', source?: Source): Entry {
+function entryOf(stored: StoredUpload, state: 'waiting' | 'lost' | 'kept', source?: Source): Entry {
   const { id, workspace, path, size, modified, handle } = stored
   return {
-    upload: { id, workspace, path, size, modified, state, done: 0 },
+    upload: { id, workspace, path, size, modified, state, done: state === 'kept' ? size : 0 },
     source,
     handle,
     controller: new AbortController(),
