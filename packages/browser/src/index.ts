@@ -1,4 +1,4 @@
-export { fetchBlocks } from './http/fetch-blocks.js'
+export { type OpenPeerfoldOptions, openPeerfold } from './open-peerfold.js'
 export { openBlockStore } from './stores/block-store.js'
 export { openKeyValue } from './stores/key-value.js'
 export { openLogStore } from './stores/log-store.js'
