@@ -68,7 +68,12 @@ export default defineConfig({
         resolve: { alias: [...alias, ipfsSuites.alias] },
         // Found anew each time: a dependency met in mid-run would reload the page under a test.
         optimizeDeps: {
-          entries: ['packages/browser/test/**/*.test.ts', '!packages/browser/test/e2e/**'],
+          entries: [
+            'packages/browser/test/**/*.test.ts',
+            '!packages/browser/test/e2e/**',
+            // What workers import is not found from the tests.
+            'packages/browser/src/device/device-worker.ts',
+          ],
           force: true,
         },
         test: {

@@ -38,16 +38,22 @@ export function startDeviceWith(init: DeviceInit): StartDevice {
 
 /** `ended` rejects when the device failed. */
 function follow(worker: Worker): { ready: Promise<void>; ended: Promise<void> } {
-  const ready = Promise.withResolvers<void>()
-  const ended = Promise.withResolvers<void>()
-  worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
-    if (data.type === 'ready') ready.resolve()
-    else if (data.error === undefined) ended.resolve()
-    else ended.reject(fromWireError(data.error))
-  }
-  worker.onerror = ({ message }) =>
-    ended.reject(
-      new PeerfoldError('INTERNAL', `the device's worker failed: ${message || 'it does not load'}`),
+  const hear = (listener: (message: FromWorker) => void) =>
+    worker.addEventListener('message', ({ data }: MessageEvent<FromWorker>) => listener(data))
+  const ready = new Promise<void>((resolve) => {
+    hear(({ type }) => {
+      if (type === 'ready') resolve()
+    })
+  })
+  const ended = new Promise<void>((resolve, reject) => {
+    hear((message) => {
+      if (message.type !== 'ended') return
+      if (message.error === undefined) resolve()
+      else reject(fromWireError(message.error))
+    })
+    worker.addEventListener('error', ({ message }) =>
+      reject(new PeerfoldError('INTERNAL', `the device's worker failed: ${message || 'it does not load'}`)),
     )
-  return { ready: ready.promise, ended: ended.promise }
+  })
+  return { ready, ended }
 }
