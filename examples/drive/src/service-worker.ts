@@ -1,0 +1,62 @@
+/**
+ * Keeps the page itself: once visited, the drive opens without a network. The list of its files is part of this script (see
+ * `build/service-worker-plugin.ts`), so each build is a new worker with a cache of its own; the pages of an older build keep theirs until
+ * they are closed.
+ */
+
+/** What the worker has of its scope, as far as it is used here. */
+interface WorkerScope {
+  registration: { scope: string }
+  clients: { claim(): Promise<void> }
+  skipWaiting(): Promise<void>
+  addEventListener(type: 'install' | 'activate', listener: (event: LifeEvent) => void): void
+  addEventListener(type: 'fetch', listener: (event: FetchEvent) => void): void
+  addEventListener(type: 'message', listener: (event: MessageEvent) => void): void
+}
+
+interface LifeEvent {
+  waitUntil(work: Promise<unknown>): void
+}
+
+interface FetchEvent extends LifeEvent {
+  request: Request
+  respondWith(response: Promise<Response>): void
+}
+
+const scope = globalThis as unknown as WorkerScope
+const PREFIX = 'drive/'
+const CACHE = PREFIX + import.meta.env.BUILD
+const ASSETS = JSON.parse(import.meta.env.ASSETS ?? '[]') as string[]
+
+const urls = new Set(ASSETS.map((asset) => new URL(asset, scope.registration.scope).href))
+const page = new URL('index.html', scope.registration.scope).href
+
+scope.addEventListener('install', (event) => event.waitUntil(install()))
+scope.addEventListener('activate', (event) => event.waitUntil(activate()))
+scope.addEventListener('message', ({ data }) => {
+  // A person wants the new build now.
+  if (data === 'activate') void scope.skipWaiting()
+})
+scope.addEventListener('fetch', (event) => {
+  const { request } = event
+  if (request.method !== 'GET') return
+  if (request.mode === 'navigate' && urls.has(page)) event.respondWith(fromCache(page, request))
+  else if (urls.has(request.url)) event.respondWith(fromCache(request.url, request))
+})
+
+async function install(): Promise<void> {
+  const cache = await caches.open(CACHE)
+  await cache.addAll([...urls].map((url) => new Request(url, { cache: 'no-cache' })))
+}
+
+async function activate(): Promise<void> {
+  for (const name of await caches.keys()) {
+    if (name.startsWith(PREFIX) && name !== CACHE) await caches.delete(name)
+  }
+  await scope.clients.claim()
+}
+
+async function fromCache(url: string, request: Request): Promise<Response> {
+  const cache = await caches.open(CACHE)
+  return (await cache.match(url)) ?? (await fetch(request))
+}
