@@ -8,6 +8,7 @@ const source = (path: string) => fileURLToPath(new URL(`./packages/${path}`, imp
 /** Tests run against the sources: no build is needed, and stack traces point at what one edits. */
 const alias = [
   { find: /^@peerfold\/core\/(\w+)$/, replacement: source('core/src/$1/index.ts') },
+  { find: /^@peerfold\/browser\/([\w-]+)$/, replacement: source('browser/src/$1/index.ts') },
   { find: /^@peerfold\/node\/(control|platform)$/, replacement: source('node/src/$1.ts') },
   { find: /^@peerfold\/(\w+)$/, replacement: source('$1/src/index.ts') },
 ]
@@ -68,7 +69,12 @@ export default defineConfig({
         resolve: { alias: [...alias, ipfsSuites.alias] },
         // Found anew each time: a dependency met in mid-run would reload the page under a test.
         optimizeDeps: {
-          entries: ['packages/browser/test/**/*.test.ts', '!packages/browser/test/e2e/**'],
+          entries: [
+            'packages/browser/test/**/*.test.ts',
+            '!packages/browser/test/e2e/**',
+            // What workers import is not found from the tests.
+            'packages/browser/src/device/device-worker.ts',
+          ],
           force: true,
         },
         test: {

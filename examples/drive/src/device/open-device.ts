@@ -12,6 +12,6 @@ export function openDevice(): Promise<Peerfold> {
 }
 
 async function open(): Promise<Peerfold> {
-  const { openDevDevice } = await import('./dev-device.js')
-  return await openDevDevice()
+  const { openPeerfold } = await import('@peerfold/browser')
+  return await openPeerfold({ name: 'browser' })
 }

@@ -24,6 +24,7 @@ export async function openHome(name: string, { crypto, token }: OpenHomeInit): P
     throw new PeerfoldError('INVALID_ARGUMENT', `a home is named by letters, digits, _ and -: ${name}`)
   const workspaceName = (id: string) => `${name}/workspaces/${id}`
   return {
+    lossy: true,
     key: await loadSecret(name),
     journal: () => openLogStore(`${name}/journal`, { token }),
     workspace: async (id) => {

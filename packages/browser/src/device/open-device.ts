@@ -1,5 +1,8 @@
-import type { AbortOptions, Network, Peerfold } from '@peerfold/core'
+import type { AbortOptions, Peerfold } from '@peerfold/core'
 import { createPeerfold, createWebCrypto, systemClock, systemRandom } from '@peerfold/core/platform'
+import { fetchBlocks } from '../http/fetch-blocks.js'
+import { createBrowserNetwork } from '../net/create-browser-network.js'
+import { installRtc } from '../net/rtc/install-rtc.js'
 import { openHome } from './home.js'
 
 export interface OpenDeviceInit extends AbortOptions {
@@ -8,8 +11,9 @@ export interface OpenDeviceInit extends AbortOptions {
   name: string
   /** Of this leader: see `openHome`. */
   token: number
-  /** Makes the network; without it the device stays offline. */
-  network?: (init: { peerSeed: Uint8Array }) => Promise<Network>
+  iceServers: readonly RTCIceServer[]
+  /** To the page, which lends its WebRTC: workers have none. */
+  rtc: MessagePort
 }
 
 /**
@@ -17,14 +21,17 @@ export interface OpenDeviceInit extends AbortOptions {
  *
  * @throws {PeerfoldError} `HOME_LOCKED`, `HOME_INVALID`, `IO_FAILED`
  */
-export async function openDevice({ home, name, token, network, signal }: OpenDeviceInit): Promise<Peerfold> {
+export async function openDevice(init: OpenDeviceInit): Promise<Peerfold> {
+  const { home, name, token, iceServers, rtc, signal } = init
+  installRtc(rtc)
   const crypto = createWebCrypto()
   const components = {
     home: await openHome(home, { crypto, token }),
     crypto,
     clock: systemClock,
     random: systemRandom,
-    network,
+    network: ({ peerSeed }: { peerSeed: Uint8Array }) => createBrowserNetwork({ peerSeed, iceServers }),
+    fetchBlocks,
   }
   return await createPeerfold(components, { name, signal })
 }

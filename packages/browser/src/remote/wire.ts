@@ -56,6 +56,8 @@ export interface Note {
   progress?: { bytes: number; total: number | undefined }
   /** Version that is read, so that an interrupted reading can go on in the same one. */
   version?: string
+  /** Where a watcher begins. */
+  cursor?: string
   /** The transaction that was begun. */
   tx?: number
   invite?: { ticket: string; url: string; expires: Date }

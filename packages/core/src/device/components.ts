@@ -22,6 +22,8 @@ export interface WorkspaceStores {
 
 /** A device's home: where its stores lie. Platform packages implement it. */
 export interface Home {
+  /** What is kept here may be gone at any time, as in a browser: nobody counts on it. @default false */
+  readonly lossy?: boolean
   /** 32 bytes that seal the journal; made with the home. */
   readonly key: Uint8Array
   journal(options?: AbortOptions): Promise<LogStore>

@@ -42,6 +42,8 @@ export interface ConnectivityInit {
   poll: PollRelay | undefined
   /** How blocks come from the HTTP side of relays. @default by streams only */
   fetchBlocks: FetchBlocks | undefined
+  /** What this device keeps may be gone at any time. */
+  lossy: boolean
   onStatus(): void
 }
 
@@ -92,6 +94,7 @@ export class Connectivity {
         else this.exchange.authorize(peer, handles)
       },
       addresses: this.dialer,
+      lossy: init.lossy,
     })
     this.relays = new Relays({
       book,

@@ -151,28 +151,32 @@ export class HttpStream implements NetworkStream {
 
   /** Asks for what is next, when the request under way is half answered. */
   #askAhead(): void {
-    if (this.#queue.size === 0 || this.#isSpared || this.#over.signal.aborted) return
+    const [next] = this.#queue.values()
+    if (next === undefined || this.#isSpared || this.#over.signal.aborted) return
     const [current] = this.#batches
-    if (current === undefined) this.#batches.push(this.#ask())
-    else if (this.#batches.length < BATCHES && 2 * current.left <= current.digests.length)
-      this.#batches.push(this.#ask())
+    const isHalfDone = current === undefined || 2 * current.left <= current.digests.length
+    if (isHalfDone && this.#batches.length < BATCHES) this.#batches.push(this.#ask(next.handle))
   }
 
-  /** Must be called with something in the queue. */
-  #ask(): Batch {
-    const digests: BlockDigest[] = []
-    let handle = ''
-    for (const [key, want] of this.#queue) {
-      handle ||= want.handle
-      if (want.handle !== handle || digests.length === MAX_HTTP_BLOCKS) break
-      digests.push(want.digest)
-      this.#queue.delete(key)
-    }
+  #ask(handle: WorkspaceHandle): Batch {
+    const digests = this.#take(handle)
     const stop = new AbortController()
     const cids = digests.map((digest) => blockCid(fromHex(digest)).toString())
     const body = this.#init.request({ handle, cids }, { signal: stop.signal })
     body.catch(() => {})
     return { handle, digests, wanted: new Set(digests), left: digests.length, inBlock: false, body, stop }
+  }
+
+  /** The next wants of a workspace, as many as one message may name. */
+  #take(of: WorkspaceHandle): BlockDigest[] {
+    const digests: BlockDigest[] = []
+    for (const [key, { handle, digest }] of this.#queue) {
+      if (digests.length === MAX_HTTP_BLOCKS) break
+      if (handle !== of) continue
+      digests.push(digest)
+      this.#queue.delete(key)
+    }
+    return digests
   }
 
   async *#receive(batch: Batch): AsyncGenerator<Uint8Array> {
@@ -199,8 +203,10 @@ export class HttpStream implements NetworkStream {
     const { handle, stop } = batch
     const size = await reader.uint32()
     if (size > MAX_BLOCK) throw new PeerfoldError('MESSAGE_INVALID', `a block of ${size} bytes`)
-    if (size > 0) await this.#spend(blockCost(size), stop.signal)
+    const cost = size === 0 ? 0 : blockCost(size)
+    while (this.#credit < cost) await this.#changed.wait({ signal: stop.signal })
     stop.signal.throwIfAborted()
+    this.#credit -= cost
     batch.inBlock = true
     if (size === 0) yield encodeResponse({ type: 'missing', handle, digests: [digest] })
     else {
@@ -210,11 +216,6 @@ export class HttpStream implements NetworkStream {
     batch.inBlock = false
     batch.left--
     batch.wanted.delete(digest)
-  }
-
-  async #spend(credit: number, signal: AbortSignal): Promise<void> {
-    while (this.#credit < credit) await this.#changed.wait({ signal })
-    this.#credit -= credit
   }
 
   get #isSpared(): boolean {
@@ -232,9 +233,9 @@ export class HttpStream implements NetworkStream {
   /** While the relay wants to be left alone, others may be asked. */
   *#turnAway(): Generator<Uint8Array> {
     if (!this.#isSpared) return
-    for (const [key, { handle, digest }] of this.#queue) {
-      this.#queue.delete(key)
-      yield encodeResponse({ type: 'busy', handle, digests: [digest] })
+    for (const { handle } of this.#queue.values()) {
+      const digests = this.#take(handle)
+      yield encodeResponse({ type: 'busy', handle, digests })
     }
   }
 }

@@ -44,10 +44,10 @@ async function inviteBrowsers(
   for (let shown = true; shown; ) {
     shown = false
     await laptop.runWatched((line) => {
-      if (line.type !== 'ticket') return
+      if (typeof line.ticket !== 'string') return
       shown = true
       print('The same files in a browser, with one click (for one browser, within ten minutes):')
-      print(`  ${drive.joinUrl(String(line.ticket))}`)
+      print(`  ${drive.joinUrl(line.ticket)}`)
       print('')
     }, 'invite')
   }

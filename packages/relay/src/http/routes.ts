@@ -29,6 +29,8 @@ interface Route {
   /** As metrics call it: nothing of the request gets into their names. */
   name: string
   methods: readonly string[]
+  /** Devices that have a token are bounded by how much they are sent at a time, not by how often they ask. */
+  bounded?: boolean
   serve(request: IncomingMessage, response: ServerResponse, parts: string[]): Promise<void> | void
 }
 
@@ -80,7 +82,8 @@ export class Routes {
       const { route, parts } = this.#find(request)
       name = route.name
       if (full) throw busy(503, 'too many connections', 5)
-      if (route.name !== 'health') this.#admit(request)
+      const isBounded = route.bounded === true && this.#callerOf(request) !== undefined
+      if (route.name !== 'health' && !isBounded) this.#admit(request)
       if (request.method === 'OPTIONS') response.writeHead(204, PREFLIGHT).end()
       else await route.serve(request, response, parts)
     } catch (error) {
@@ -131,6 +134,7 @@ export class Routes {
       return {
         name: 'blocks',
         methods: ['POST'],
+        bounded: true,
         serve: (request, response, [, , handle = '']) => {
           withCors(response)
           return this.#blocks.serve(request, response, this.#caller(request), handle)
@@ -162,9 +166,13 @@ export class Routes {
     if (wait !== undefined) throw busy(429, 'too many requests', Math.ceil(wait / 1000))
   }
 
-  #caller(request: IncomingMessage): NonNullable<ReturnType<Tokens['check']>> {
+  #callerOf(request: IncomingMessage): ReturnType<Tokens['check']> {
     const [, token] = /^Bearer ([A-Za-z0-9._~+/=-]{1,128})$/i.exec(request.headers.authorization ?? '') ?? []
-    const caller = token === undefined ? undefined : this.#init.service.tokens.check(token)
+    return token === undefined ? undefined : this.#init.service.tokens.check(token)
+  }
+
+  #caller(request: IncomingMessage): NonNullable<ReturnType<Tokens['check']>> {
+    const caller = this.#callerOf(request)
     if (caller === undefined) throw unauthorized()
     return caller
   }

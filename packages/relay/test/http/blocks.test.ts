@@ -119,6 +119,17 @@ describe('many blocks in one answer', () => {
     expect((await post({ cids: Array(MAX_HTTP_BLOCKS).fill(cid) })).status).toBe(200)
   })
 
+  test('may be asked for as often as a device likes, not by those without a token', async () => {
+    await http.close()
+    await start({ requestsPerAddress: 1 })
+    const cid = add(randomBytes(10))
+    const statuses = new Set<number>()
+    for (let i = 0; i < 30; i++) statuses.add((await post({ cids: [cid] })).status)
+    expect([...statuses]).toEqual([200])
+    for (let i = 0; i < 30; i++) statuses.add((await post({ cids: [cid] }, { token: 'x' })).status)
+    expect([...statuses]).toEqual([200, 401, 429])
+  })
+
   test('are read from disk only as fast as the reader takes them', async () => {
     const cids = addMany()
     let reads = 0

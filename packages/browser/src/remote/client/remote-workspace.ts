@@ -73,7 +73,15 @@ export class RemoteWorkspace extends RemoteWriter implements Workspace {
         since = cursor
         return true
       },
+      onNote: ({ cursor }) => {
+        since ??= cursor
+      },
     })
+  }
+
+  async cursor(options?: AbortOptions): Promise<Cursor> {
+    const { source, target, closed } = this.#place
+    return await call(source, { method: 'cursor', target }, { ...either(closed, options), repeat: true })
   }
 
   live(path: string): Live<Item[]> & Disposable {

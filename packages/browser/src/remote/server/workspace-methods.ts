@@ -26,13 +26,8 @@ export const WORKSPACE_METHODS: Readonly<Record<string, Method>> = {
   remove: async (call) =>
     await withTarget(call, (target) => target.remove(text(call.args, 'path'), signalOf(call))),
   transact: async (call) => await withWorkspace(call, (workspace) => transact(call, workspace)),
-  watch: async (call) => {
-    const since = optionalText(call.args, 'since')
-    const options = { ...signalOf(call), ...(since === undefined ? {} : { since }) }
-    await withWorkspace(call, (workspace) =>
-      call.exchange.sendItems(workspace.watch(text(call.args, 'path'), options)),
-    )
-  },
+  watch: async (call) => await withWorkspace(call, (workspace) => watch(call, workspace)),
+  cursor: async (call) => await withWorkspace(call, (workspace) => workspace.cursor(signalOf(call))),
   live: async (call) =>
     await withWorkspace(call, (workspace) =>
       sendLiveItems(call.exchange, workspace, text(call.args, 'path')),
@@ -131,6 +126,14 @@ async function write(call: Call, target: Writer): Promise<unknown> {
   })
   exchange.flushProgress()
   return version
+}
+
+/** The client learns where it begins, so that it misses nothing when another device goes on before anything has changed. */
+async function watch({ exchange, args }: Call, workspace: Workspace): Promise<void> {
+  const { signal } = exchange
+  const since = optionalText(args, 'since') ?? (await workspace.cursor({ signal }))
+  exchange.note({ cursor: since })
+  await exchange.sendItems(workspace.watch(text(args, 'path'), { since, signal }))
 }
 
 /** Numbers of transactions are told apart in the whole device: a client cannot mean another's by mistake. */
