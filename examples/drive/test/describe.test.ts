@@ -18,7 +18,7 @@ function workspace(rest: Partial<WorkspaceStatus> = {}): WorkspaceStatus {
     bytes: 3000,
     pending: { files: 0, bytes: 0 },
     checked: true,
-    copies: { min: 2 },
+    copies: { min: 1 },
     waitingFor: [],
     issues: [],
     ...rest,
@@ -34,18 +34,18 @@ describe('a workspace', () => {
       headline: 'In sync',
       detail: '1 copy elsewhere',
     })
-    expect(describeCopies(workspace({ copies: { min: 1 } }))).toBe('On this browser only')
-    expect(describeCopies(workspace({ copies: { min: 4 } }))).toBe('3 copies elsewhere')
+    expect(describeCopies(workspace({ copies: { min: 0 } }))).toBe('On this browser only')
+    expect(describeCopies(workspace({ copies: { min: 3 } }))).toBe('3 copies elsewhere')
   })
 
   test('that is on nobody else is not said to be well', () => {
-    const alone = workspace({ state: 'offline', copies: { min: 1 } })
+    const alone = workspace({ state: 'offline', copies: { min: 0 } })
     expect(summariseWorkspace(alone, []).headline).toBe('Only in this browser')
     expect(summariseWorkspace(alone, [{ ...laptop, connected: false }])).toMatchObject({
       tone: 'warn',
       headline: 'Not connected',
     })
-    expect(summariseWorkspace(workspace({ copies: { min: 1 } }), [laptop]).tone).toBe('warn')
+    expect(summariseWorkspace(workspace({ copies: { min: 0 } }), [laptop]).tone).toBe('warn')
   })
 
   test('says what it is at', () => {

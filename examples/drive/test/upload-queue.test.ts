@@ -18,7 +18,9 @@ class MemoryStore implements UploadStore {
 
 async function setUp(devices: number, open?: (peerfold: Peerfold, id: string) => Promise<Workspace>) {
   const peers = await createTestPeers(devices)
-  const peerfold = peers.devices[0] as Peerfold
+  // As in a browser.
+  peers.homeOf(0).lossy = true
+  const peerfold = await peers.restart(0)
   const workspace = await peerfold.workspaces.create('drive')
   const store = new MemoryStore()
   const newQueue = () =>

@@ -1,4 +1,4 @@
-import type { Live, Workspace, WorkspaceId } from '@peerfold/core'
+import { isPeerfoldError, type Live, type Workspace, type WorkspaceId } from '@peerfold/core'
 import { describeFailure } from '../device/failure.js'
 import type { NewUpload, Source, StoredUpload, Upload } from './types.js'
 import { isFinished } from './types.js'
@@ -21,12 +21,16 @@ export interface UploadQueueInit {
 /** A person sees no more changes in a second. */
 const TELL_MS = 120
 
+/** An upload that is interrupted more often has another reason than tabs that close. */
+const MAX_INTERRUPTIONS = 5
+
 interface Entry {
   upload: Upload
   source: Source | undefined
   /** Gives the source again, once the person allows it. */
   handle: FileSystemFileHandle | undefined
   controller: AbortController
+  interruptions: number
 }
 
 /** Files on their way into workspaces: a few at a time, each can be cancelled and tried again. */
@@ -208,11 +212,15 @@ export class UploadQueue implements Live<readonly Upload[]> {
       ])
       void this.#watch(workspace)
     } catch (error) {
-      if (!signal.aborted) this.#update(entry, { state: 'failed', failure: describeFailure(error) })
+      if (signal.aborted) return
+      // The tab that ran the device was closed; another one does so now.
+      const again = isPeerfoldError(error, 'NOT_CONNECTED') && ++entry.interruptions <= MAX_INTERRUPTIONS
+      if (again) this.#update(entry, { state: 'waiting', done: 0 })
+      else this.#update(entry, { state: 'failed', failure: describeFailure(error) })
     }
   }
 
-  /** "Saved" is said of what was kept before a receipt for the whole workspace came. */
+  /** "Saved" is said of what was kept before a receipt for the whole workspace came. A browser's own copy is not counted. */
   async #watch(id: WorkspaceId): Promise<void> {
     if (this.#watched.has(id)) return
     this.#watched.add(id)
@@ -223,7 +231,7 @@ export class UploadQueue implements Live<readonly Upload[]> {
           ({ upload }) => upload.workspace === id && upload.state === 'kept',
         )
         if (kept.length === 0 || this.#closed) return
-        await workspace.durable({ copies: 2 })
+        await workspace.durable({ copies: 1 })
         for (const entry of kept) this.#update(entry, { state: 'saved' })
         await this.#init.store.remove(kept.map(({ upload }) => upload.id))
       }
@@ -268,6 +276,7 @@ function entryOf(stored: StoredUpload, state: 'waiting' | 'lost' | 'kept', sourc
     source,
     handle,
     controller: new AbortController(),
+    interruptions: 0,
   }
 }
 

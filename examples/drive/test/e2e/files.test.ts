@@ -26,7 +26,8 @@ async function makeLarge(path: string, mebibytes: number): Promise<string> {
   const file = await open(path, 'w')
   const piece = Buffer.alloc(1 << 20)
   for (let n = 0; n < mebibytes; n++) {
-    for (let at = 0; at < piece.length; at += 32) createHash('sha256').update(`${n}/${at}`).digest().copy(piece, at)
+    for (let at = 0; at < piece.length; at += 32)
+      createHash('sha256').update(`${n}/${at}`).digest().copy(piece, at)
     await file.write(piece)
   }
   await file.close()
@@ -34,7 +35,9 @@ async function makeLarge(path: string, mebibytes: number): Promise<string> {
 }
 
 describe('a browser that joined by an invitation', () => {
-  test('uploads 200 files and one of 300 MB, and a device has them on its disk', { timeout: 300_000 }, async () => {
+  test('uploads 200 files and one of 300 MB, and a device has them on its disk', {
+    timeout: 300_000,
+  }, async () => {
     const page = await stage.join()
     const names = Array.from({ length: 200 }, (_, i) => `file ${i}.txt`)
     await upload(
@@ -42,9 +45,12 @@ describe('a browser that joined by an invitation', () => {
       names.map((name) => textFile(name, `content of ${name}\n`)),
     )
     await expect
-      .poll(async () => (await readdir(stage.laptop.folder)).filter((name) => name.startsWith('file ')).length, {
-        timeout: 120_000,
-      })
+      .poll(
+        async () => (await readdir(stage.laptop.folder)).filter((name) => name.startsWith('file ')).length,
+        {
+          timeout: 120_000,
+        },
+      )
       .toBe(200)
     for (const name of names) expect(await readFile(stage.onDisk(name), 'utf8')).toBe(`content of ${name}\n`)
 
