@@ -93,7 +93,9 @@ export class Stage implements AsyncDisposable {
 
   /** Waits until the laptop's disk shows a file with this content. */
   async expectOnDisk(path: string, content: string): Promise<void> {
-    await expect.poll(() => readFile(this.onDisk(path), 'utf8').catch(() => undefined), PATIENCE).toBe(content)
+    await expect
+      .poll(() => readFile(this.onDisk(path), 'utf8').catch(() => undefined), PATIENCE)
+      .toBe(content)
   }
 
   async sizeOnDisk(path: string): Promise<number | undefined> {
