@@ -57,6 +57,7 @@ export default defineConfig({
           include: [
             'packages/node/test/**/*.test.ts',
             'packages/relay/test/**/*.test.ts',
+            'packages/browser/test/e2e/**/*.test.ts',
             'scripts/**/*.test.ts',
             'examples/*/test/**/*.test.ts',
           ],
@@ -70,6 +71,7 @@ export default defineConfig({
           name: 'browser',
           testTimeout,
           include: ['packages/browser/test/**/*.test.ts'],
+          exclude: ['packages/browser/test/e2e/**'],
           browser: {
             enabled: true,
             headless: true,

@@ -14,8 +14,8 @@ export type PeerfoldServices = { identify: Identify; ping: Ping; dht?: KadDHT }
 export interface PeerfoldLibp2pInit {
   /** Ed25519 seed of the libp2p key, 32 bytes. */
   peerSeed: Uint8Array
-  /** Whether to take part in Peerfold's own DHT. @default true */
-  dht?: boolean
+  /** Whether to take part in Peerfold's own DHT; a `client` asks and announces, and serves nobody. @default true */
+  dht?: boolean | 'client'
   /** @default 300 */
   maxConnections?: number
   /** New connections a second from one host. @default 5 */
@@ -51,17 +51,17 @@ export async function libp2pOptions(init: PeerfoldLibp2pInit): Promise<Libp2pOpt
       ...init.services,
       identify: identify(),
       ping: ping(),
-      ...(init.dht === false ? undefined : { dht: privateDht() }),
+      ...(init.dht === false ? undefined : { dht: privateDht(init.dht === 'client') }),
     },
   }
 }
 
-/** On private addresses the routing table stays empty and queries hang unless addresses pass unfiltered and every node serves. */
-function privateDht() {
+/** On private addresses the routing table stays empty and queries hang unless addresses pass unfiltered, and nodes that can be dialled serve. */
+function privateDht(clientMode: boolean) {
   return kadDHT({
     protocol: '/peerfold/kad/1',
     peerInfoMapper: passthroughMapper,
-    clientMode: false,
+    clientMode,
     logPrefix: 'peerfold:dht',
     datastorePrefix: '/peerfold-dht',
     metricsPrefix: 'peerfold_dht',
