@@ -8,6 +8,7 @@ const source = (path: string) => fileURLToPath(new URL(`./packages/${path}`, imp
 /** Tests run against the sources: no build is needed, and stack traces point at what one edits. */
 const alias = [
   { find: /^@peerfold\/core\/(\w+)$/, replacement: source('core/src/$1/index.ts') },
+  { find: /^@peerfold\/browser\/([\w-]+)$/, replacement: source('browser/src/$1/index.ts') },
   { find: /^@peerfold\/node\/(control|platform)$/, replacement: source('node/src/$1.ts') },
   { find: /^@peerfold\/(\w+)$/, replacement: source('$1/src/index.ts') },
 ]
@@ -57,6 +58,7 @@ export default defineConfig({
           include: [
             'packages/node/test/**/*.test.ts',
             'packages/relay/test/**/*.test.ts',
+            // Node drives Chromium, and runs what the page talks to.
             'packages/browser/test/e2e/**/*.test.ts',
             'scripts/**/*.test.ts',
             'examples/*/test/**/*.test.ts',
@@ -66,7 +68,15 @@ export default defineConfig({
       {
         resolve: { alias: [...alias, ipfsSuites.alias] },
         // Found anew each time: a dependency met in mid-run would reload the page under a test.
-        optimizeDeps: { entries: ['packages/browser/test/**/*.test.ts'], force: true },
+        optimizeDeps: {
+          entries: [
+            'packages/browser/test/**/*.test.ts',
+            '!packages/browser/test/e2e/**',
+            // What workers import is not found from the tests.
+            'packages/browser/src/device/device-worker.ts',
+          ],
+          force: true,
+        },
         test: {
           name: 'browser',
           testTimeout,

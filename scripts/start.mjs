@@ -2,8 +2,8 @@
 import './check-node.mjs'
 
 const { bootstrap, root } = await import('./bootstrap.mjs')
-// The relay builds on what the devices are made of.
-await bootstrap({ only: '@peerfold/relay' }).catch((error) => {
+// Devices, a relay and the web drive: nearly all there is.
+await bootstrap().catch((error) => {
   console.error(error.message)
   process.exit(1)
 })

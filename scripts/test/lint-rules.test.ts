@@ -12,6 +12,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   async: [],
   crypto: [],
   content: [],
+  stores: ['content'],
   access: [],
   net: [],
   platform: [],

@@ -59,7 +59,7 @@ export interface WorkspaceStatus {
   pending: { files: number; bytes: number }
   /** Whether it has been looked at, since the start, what is here and what is not: until then the fields below may say too little. */
   checked: boolean
-  /** How many devices of the user, this one included, and relays are known to hold everything durably, connected or not. */
+  /** How many devices of the user, this one included, and relays are known to hold everything durably, connected or not. Browsers are never counted. */
   copies: { min: number }
   /** Files of which something is not here, and that no connected device gives; the device that wrote it, and when that was seen last. At most 100. */
   waitingFor: Array<{ path: string; device: string | undefined; lastSeen: string | undefined }>

@@ -3,6 +3,7 @@
 export { EXIT } from './cli/exit.js'
 export { printable } from './cli/printable.js'
 export { formatBytes } from './cli/progress.js'
+export { refuseEmpty } from './cli/refuse-empty.js'
 export { connectControl } from './service/control-client.js'
 export { controlPath } from './service/control-path.js'
 export { type ControlServer, startControlServer } from './service/control-server.js'

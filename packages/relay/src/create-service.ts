@@ -1,5 +1,6 @@
 import { isPeerfoldError, type Network } from '@peerfold/core'
 import type { Collector } from './blocks/collect.js'
+import { resetEpochs } from './mailbox/jobs.js'
 import type { RelayService } from './service.js'
 import type { Parts } from './sessions/context.js'
 import type { Sessions } from './sessions/sessions.js'
@@ -44,6 +45,10 @@ export function createService(init: ServiceInit): RelayService {
       }),
     tokens: parts.tokens,
     collect: (options) => collector.collect(options),
+    reset: async (handle) => {
+      await resetEpochs(parts, handle)
+      sessions.closeMailbox(handle)
+    },
     status: () => status(init, state()),
     counters: () => parts.counters,
     gauges: () => {

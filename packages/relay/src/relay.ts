@@ -1,4 +1,4 @@
-import { type Network, PeerfoldError, type PeerId, type WorkspaceHandle } from '@peerfold/core'
+import { type Network, PeerfoldError, type PeerId } from '@peerfold/core'
 import { systemClock } from '@peerfold/core/platform'
 import { createExchange, Emitter } from '@peerfold/core/relay'
 import { createNodeCrypto } from '@peerfold/node/platform'
@@ -11,6 +11,7 @@ import { Health } from './health.js'
 import { openRelayHome } from './home.js'
 import { DEFAULT_RELAY_LIMITS } from './limits/defaults.js'
 import { openMailboxes } from './mailbox/open-mailboxes.js'
+import type { WriterInit } from './mailbox/writer.js'
 import { createRelayNetwork } from './network.js'
 import type { HttpSide, RelayService } from './service.js'
 import { Sessions } from './sessions/sessions.js'
@@ -41,7 +42,7 @@ export async function createRelay(init: RelayInit): Promise<Relay> {
 }
 
 type RelayEvents = {
-  change: (handle: WorkspaceHandle, next: number) => void
+  change: WriterInit['onChange']
   stored: (seconds: number) => void
   /** A peer broke the protocol of blocks. */
   fault: (peer: PeerId, error: Error) => void
@@ -65,7 +66,7 @@ async function start(init: RelayInit, started: Started): Promise<Relay> {
     counters,
     told: log,
     restored: init.restored === true,
-    onChange: (handle, next) => events.emit('change', handle, next),
+    onChange: (handle, now) => events.emit('change', handle, now),
   })
   started.add('writer', opened.writer)
   await health.start()
@@ -91,14 +92,14 @@ async function start(init: RelayInit, started: Started): Promise<Relay> {
   events.on('fault', (peer, error) => sessions.blame(peer, error))
   const closing = new PeerfoldError('CLOSED', 'the relay is closing')
   started.add('sessions', { close: () => sessions.close(closing) })
-  events.on('change', (handle, next) => sessions.notify(handle, next))
+  events.on('change', (handle, now) => sessions.notify(handle, now))
   const service = createService({
     parts,
     sessions,
     collector,
     network,
     isClosing: () => started.closing,
-    onChange: (listener) => events.on('change', listener),
+    onChange: (listener) => events.on('change', (handle, { next }) => listener(handle, next)),
     onStored: (listener) => events.on('stored', listener),
   })
   http = init.http === undefined ? undefined : started.add('http', await init.http(service))

@@ -22,6 +22,11 @@ export interface RelayService {
   readonly tokens: Tokens
   /** Deletes blocks whose leases ran out, and what a crash left of blocks that nobody was told of. */
   collect(options?: AbortOptions): Promise<{ blocks: number; bytes: number }>
+  /**
+   * Forgets which epoch is the current one of a mailbox, and closes it to everyone until a device that may begin mailboxes registers one.
+   * @throws {PeerfoldError} `WORKSPACE_NOT_FOUND`
+   */
+  reset(handle: WorkspaceHandle): Promise<void>
   status(): Promise<RelayStatus>
   /** For `/metrics`. Counters only grow. */
   counters(): Readonly<RelayCounters>

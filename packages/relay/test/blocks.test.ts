@@ -1,24 +1,17 @@
 import { blockCid } from '@peerfold/core/platform'
 import { hashOfStored, toHex } from '@peerfold/core/relay'
 import { describe, expect, it } from 'vitest'
-import { randomBlock, TestWorkspace } from './commits.js'
+import { randomBlock, type TestWorkspace } from './commits.js'
+import type { TestDevice } from './device.js'
 import { relayFixture, type ShiftedClock, shiftedClock, type TestRelay } from './fixture.js'
 
 const fixture = relayFixture()
 const LEASE_MS = 72 * 60 * 60 * 1000
 
-async function workspaceAt(at: TestRelay) {
-  const workspace = new TestWorkspace()
-  const device = await fixture.device(at)
-  await device.register(workspace)
-  await device.open(workspace)
-  return { workspace, device, handle: workspace.handle, feed: workspace.feed() }
-}
-
 describe('offers (§10.6)', () => {
   it('lack what the workspace has not, fetch it, and are answered when it is durable', async () => {
     const at = await fixture.start()
-    const { workspace, device, handle, feed } = await workspaceAt(at)
+    const { workspace, device, handle, feed } = await fixture.mailbox(at)
     const blocks = [randomBlock(100), randomBlock(300_000), randomBlock(1_000_000)]
     const offer = await device.offer(handle, blocks)
     expect(offer.lacking).toEqual([true, true, true])
@@ -46,7 +39,7 @@ describe('offers (§10.6)', () => {
 
   it('never tell what another workspace has', async () => {
     const at = await fixture.start()
-    const [one, two] = [await workspaceAt(at), await workspaceAt(at)]
+    const [one, two] = [await fixture.mailbox(at), await fixture.mailbox(at)]
     const block = randomBlock(50_000)
     await (await one.device.offer(one.handle, [block])).stored
     const spying = await two.device.offerDigests(two.handle, [block.digest])
@@ -61,7 +54,7 @@ describe('offers (§10.6)', () => {
 
   it('of a device with wrong bytes end with its connection; its right ones are kept all the same', async () => {
     const at = await fixture.start()
-    const { workspace, device, handle } = await workspaceAt(at)
+    const { workspace, device, handle } = await fixture.mailbox(at)
     const block = randomBlock(40_000)
     device.store.give(block.digest, randomBlock(40_000).bytes)
     const offer = await device.offerDigests(handle, [block.digest])
@@ -75,7 +68,7 @@ describe('offers (§10.6)', () => {
 
   it('of a device that dies in the middle go on where they stopped', async () => {
     const at = await fixture.start()
-    const { workspace, device, handle } = await workspaceAt(at)
+    const { workspace, device, handle } = await fixture.mailbox(at)
     const blocks = Array.from({ length: 6 }, () => randomBlock(100_000))
     let served = 0
     device.store.onGet = () => (++served > 3 ? new Promise(() => {}) : Promise.resolve())
@@ -98,7 +91,7 @@ describe('offers (§10.6)', () => {
 
   it('of blocks that the device has not are given up, saying so', async () => {
     const at = await fixture.start()
-    const { device, handle } = await workspaceAt(at)
+    const { device, handle } = await fixture.mailbox(at)
     const offer = await device.offerDigests(handle, [randomBlock(10).digest])
     await device.vanish()
     await expect(offer.stored).rejects.toMatchObject({ code: 'NOT_CONNECTED' })
@@ -108,7 +101,7 @@ describe('offers (§10.6)', () => {
 describe('leases (§10.6)', () => {
   async function leased(clock: ShiftedClock) {
     const at = await fixture.start({ clock })
-    const mine = await workspaceAt(at)
+    const mine = await fixture.mailbox(at)
     const block = randomBlock(60_000)
     await (await mine.device.offer(mine.handle, [block])).stored
     const here = () => at.service.readBlock(mine.handle, blockCid(block.digest))
@@ -180,7 +173,7 @@ describe('leases (§10.6)', () => {
   it('a block that one workspace lets go stays for the other', async () => {
     const clock = shiftedClock()
     const { at, here, block } = await leased(clock)
-    const other = await workspaceAt(at)
+    const other = await fixture.mailbox(at)
     await (await other.device.offer(other.handle, [block])).stored
     await other.device.push(other.handle, [await other.feed.next()])
     clock.shift(LEASE_MS + 1)
@@ -192,7 +185,7 @@ describe('leases (§10.6)', () => {
   it('whatever an offer and a collection do at the same time, what was acknowledged is there', async () => {
     const clock = shiftedClock()
     const at = await fixture.start({ clock })
-    const { device, handle, workspace } = await workspaceAt(at)
+    const { device, handle, workspace } = await fixture.mailbox(at)
     const blocks = Array.from({ length: 12 }, () => randomBlock(2_000))
     for (let round = 0; round < 12; round++) {
       const collecting = round === 0 ? undefined : at.service.collect()
@@ -212,7 +205,7 @@ describe('leases (§10.6)', () => {
 
   it('what a crash left of blocks that nobody was told of is deleted', async () => {
     const at = await fixture.start()
-    const { handle, device } = await workspaceAt(at)
+    const { handle, device } = await fixture.mailbox(at)
     const block = randomBlock(70_000)
     await (await device.offer(handle, [block])).stored
     await at.relay.close()
@@ -230,8 +223,8 @@ describe('leases (§10.6)', () => {
 describe('a quota', () => {
   it('refuses what is beyond, and lets everything else go on', async () => {
     const at = await fixture.start({ limits: { quotaBytes: 100_000 } })
-    const { workspace, device, handle, feed } = await workspaceAt(at)
-    const other = await workspaceAt(at)
+    const { workspace, device, handle, feed } = await fixture.mailbox(at)
+    const other = await fixture.mailbox(at)
     const first = await feed.next(50_000)
     await device.push(handle, [first])
     const second = await feed.next(60_000)
@@ -255,12 +248,7 @@ function tick(): Promise<void> {
 }
 
 /** The proof's time is the relay's, which the test moves. */
-async function reopen(
-  at: TestRelay,
-  device: Awaited<ReturnType<typeof workspaceAt>>['device'],
-  clock: ShiftedClock,
-  workspace: TestWorkspace,
-) {
+async function reopen(at: TestRelay, device: TestDevice, clock: ShiftedClock, workspace: TestWorkspace) {
   expect(device.relay).toBe(at.relay.peer)
   device.welcome!.time = Math.trunc(clock.now())
   return device.open(workspace)

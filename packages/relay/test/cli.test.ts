@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -170,6 +171,8 @@ describe('start', () => {
     ['a setting without a value', ['--set', 'limits.quota']],
     ['a value of the wrong kind', ['--quota', 'much']],
     ['a configuration that is missing', ['--config', '/nonexistent/relay.yaml']],
+    ['a configuration without a name', ['--config', '']],
+    ['an empty address', ['--listen', '']],
   ])('%s is wrong usage', async (_, flags) => {
     const { code, stdout, stderr } = await relayCommand([
       'start',
@@ -224,8 +227,21 @@ describe('start', () => {
     expectError(await relayCommand([]), 'USAGE', 2)
     expect((await relayCommand(['--version'])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/)
     expect((await relayCommand(['--help'])).code).toBe(0)
+    expectError(await relayCommand(['help', 'frobnicate']), 'USAGE', 2)
   })
 })
+
+const full = existsSync('/dev/full')
+test.runIf(full)(
+  `output that can't be written is an error${full ? '' : ' (this system has no /dev/full)'}`,
+  async () => {
+    const through = ['sh', '-c', 'exec "$@" > /dev/full', 'sh']
+    for (const args of [['limits'], ['start', '--print-config'], ['--help']]) {
+      const command = startRelayCommand(['--data', data, ...args], {}, through)
+      expectError(await command.ended, 'STORE_FULL', 1)
+    }
+  },
+)
 
 describe('status', () => {
   test('is the same of a relay that runs and of one that is stopped', async () => {
@@ -360,6 +376,58 @@ describe('gc', () => {
     expect(await ask('gc')).toEqual({ blocks: 0, bytes: 0 })
     relay = await run(['--open'])
     expect((await ask('status')).blocks).toBe(0)
+  })
+})
+
+describe('reset', () => {
+  test.each(['running', 'stopped'])(
+    'of a %s relay takes a mailbox back from a removed device',
+    async (how) => {
+      let relay = await run()
+      const [owner, removed] = [await device(relay), await device(relay)]
+      await ask('allow', owner.peer)
+      const workspace = new TestWorkspace()
+      const { handle } = workspace
+      await owner.register(workspace)
+      await owner.open(workspace)
+      const commits = await workspace.feed().several(3)
+      await owner.push(handle, commits.slice(0, 2))
+      const stolen = Object.assign(new TestWorkspace(), { handle, epochs: [workspace.current] })
+      stolen.rotate()
+      await removed.register(stolen)
+      await removed.open(stolen)
+      workspace.rotate()
+      await expect(owner.register(workspace)).rejects.toMatchObject({ code: 'VERSION_MISMATCH' })
+      if (how === 'stopped') await relay.stop()
+      expect(await ask('reset', handle)).toEqual({ reset: handle })
+      if (how === 'stopped') {
+        // It follows from the log.
+        await fs.rm(join(data, 'index'), { recursive: true })
+        relay = await run()
+        for (const each of [owner, removed]) await each.connect(relay.addresses)
+      } else {
+        const [more] = await stolen.feed().several(1)
+        await expect(removed.push(handle, [more!])).rejects.toMatchObject({ code: 'UNAUTHORIZED' })
+      }
+      await expect(removed.open(stolen)).rejects.toMatchObject({ code: 'WORKSPACE_NOT_FOUND' })
+      // Neither with its own epoch, nor by repeating the first one: the operator does not allow it.
+      await expect(removed.register(stolen)).rejects.toMatchObject({ code: 'WORKSPACE_NOT_FOUND' })
+      const repeated = Object.assign(new TestWorkspace(), { handle, epochs: workspace.epochs.slice(0, 1) })
+      await expect(removed.register(repeated)).rejects.toMatchObject({ code: 'RELAY_REFUSED' })
+      await owner.register(workspace, { previous: undefined }, workspace.current)
+      await owner.open(workspace)
+      expect((await owner.push(handle, commits.slice(2))).next).toBe(4)
+      expect(await owner.readAll(handle)).toEqual(commits.map(({ id }) => id))
+      await expect(removed.open(stolen, 'pull', workspace.epochs[0])).resolves.toMatchObject({
+        role: 'rotation',
+      })
+    },
+  )
+
+  test('of what there is not', async () => {
+    expectError(await relayCommand(['reset', 'ab', '--data', data]), 'INVALID_ARGUMENT', 2)
+    await run()
+    expectError(await relayCommand(['reset', 'ab'.repeat(32), '--data', data]), 'WORKSPACE_NOT_FOUND', 1)
   })
 })
 

@@ -12,6 +12,7 @@ import {
   nextChain,
   peerIdOfKey,
   proveAccess,
+  QUIET_MS,
   RELAY_PROTOCOL,
   type Registration,
   type RelayAnswer,
@@ -90,7 +91,9 @@ export class TestDevice {
       maxQueued: 64 * 1024 * 1024,
     })
     this.#channel = channel
-    void this.#read(channel)
+    // Who is silent for a minute is taken for dead (§10.2): a thousand devices take longer than that to connect.
+    const pinging = setInterval(() => void this.ask({ type: 'ping' }).catch(() => {}), QUIET_MS)
+    void this.#read(channel).finally(() => clearInterval(pinging))
     await this.until(() => this.welcome !== undefined || this.ended)
     return this
   }

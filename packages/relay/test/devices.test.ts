@@ -1,6 +1,3 @@
-import { mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
-import { openPeerfold, type Peerfold } from '@peerfold/node'
 import { describe, expect, test } from 'vitest'
 import { loadConfig } from '../src/config/load-config.js'
 import { startHttp } from '../src/http/start-http.js'
@@ -8,6 +5,7 @@ import { createLogger } from '../src/logger.js'
 import { createMetrics } from '../src/metrics.js'
 import type { HttpSide, RelayService } from '../src/service.js'
 import { relayFixture, type TestRelay } from './fixture.js'
+import { eventually, pairedDevices, textOf, within } from './paired-devices.js'
 
 const fixture = relayFixture()
 const log = createLogger({ level: 'error', destination: { write: () => {} } })
@@ -17,57 +15,8 @@ async function startHttpSide(service: RelayService): Promise<HttpSide> {
   const config = { ...http, listen: '127.0.0.1:0' }
   return await startHttp({ service, config, metrics: createMetrics(), log })
 }
-const DEADLINE = 30_000
-
-/** Devices of one user as apps open them, that use a relay. */
-async function devices(at: TestRelay, names: readonly string[], options: { poll?: boolean } = {}) {
-  const directory = await fixture.directory()
-  const [address] = at.relay.addresses() as [string]
-  const opened = new Map<string, Peerfold>()
-  const open = async (name: string): Promise<Peerfold> => {
-    const home = join(directory, name)
-    await mkdir(home, { recursive: true })
-    const device = await openPeerfold({
-      home,
-      name,
-      listen: ['/ip4/127.0.0.1/tcp/0'],
-      mdns: false,
-      ...options,
-    })
-    opened.set(name, device)
-    return device
-  }
-  fixture.cleanUp(async () => {
-    for (const device of opened.values()) await device.close()
-  })
-  const [first, ...others] = names as [string, ...string[]]
-  const inviter = await open(first)
-  const { phrase } = await inviter.identity.create()
-  await inviter.relays.add(address)
-  for (const name of others) {
-    await using invite = await inviter.devices.invite()
-    await (await open(name)).devices.join(invite.ticket)
-  }
-  return { open, phrase, address, device: (name: string) => opened.get(name) as Peerfold }
-}
-
-async function eventually(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  const until = performance.now() + DEADLINE
-  while (!(await holds())) {
-    if (performance.now() > until) throw new Error(`waited in vain: ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 20))
-  }
-}
-
-async function textOf(device: Peerfold, workspace: string, path: string): Promise<string | undefined> {
-  try {
-    return await (await device.workspaces.open(workspace)).read(path).text()
-  } catch {
-    return undefined
-  }
-}
-
-const within = () => ({ signal: AbortSignal.timeout(DEADLINE) })
+const devices = (at: TestRelay, names: readonly string[], options?: { poll?: boolean }) =>
+  pairedDevices(fixture, at.relay.addresses()[0] as string, names, options)
 
 describe('devices and a relay', () => {
   test('that are never on together have the same, byte for byte', async () => {

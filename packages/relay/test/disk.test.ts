@@ -3,7 +3,7 @@ import { cp, open, readdir, readFile, rm, stat, truncate, writeFile } from 'node
 import { join } from 'node:path'
 import { contradict } from '@peerfold/core/relay'
 import { describe, expect, it } from 'vitest'
-import { TestWorkspace } from './commits.js'
+import type { TestWorkspace } from './commits.js'
 import { relayFixture } from './fixture.js'
 
 const fixture = relayFixture()
@@ -11,24 +11,19 @@ const fixture = relayFixture()
 /** A relay with one mailbox of some commits, closed again. */
 async function filled(count = 6) {
   const at = await fixture.start()
-  const workspace = new TestWorkspace()
-  const device = await fixture.device(at)
-  await device.register(workspace)
-  const { signed } = await device.open(workspace)
-  const commits = await workspace.feed().several(count)
+  const { device, workspace, feed } = await fixture.mailbox(at)
+  const commits = await feed.several(count)
   for (const commit of commits) await device.push(workspace.handle, [commit])
   const before = await device.verify(
     workspace.handle,
     (await device.read(workspace.handle, count + 1)).signed,
   )
-  const { incarnation } = await device.verify(workspace.handle, signed)
   await device.close()
   await at.relay.close()
   return {
     directory: at.directory,
     workspace,
     ids: commits.map(({ id }) => id),
-    incarnation,
     before,
     commits,
   }
@@ -170,10 +165,7 @@ describe('after a restart (§10.9)', () => {
 
   it('an older disk shows: the same incarnation, with a lower next; the operator can say so instead', async () => {
     const at = await fixture.start()
-    const workspace = new TestWorkspace()
-    const device = await fixture.device(at)
-    await device.register(workspace)
-    await device.open(workspace)
+    const { device, workspace } = await fixture.mailbox(at)
     const feed = workspace.feed()
     await device.push(workspace.handle, await feed.several(2))
     await at.relay.close()

@@ -6,6 +6,7 @@ import { systemClock } from '@peerfold/core/platform'
 import { afterEach } from 'vitest'
 import { createRelay, type Relay, type RelayInit, type RelayLimits } from '../src/index.js'
 import type { RelayService } from '../src/service.js'
+import { type TestFeed, TestWorkspace } from './commits.js'
 import { TestDevice } from './device.js'
 
 /** A relay under test, with what its HTTP side would see of it. */
@@ -39,6 +40,15 @@ export interface Fixture {
   start(init?: Partial<Omit<RelayInit, 'limits'>> & { limits?: Partial<RelayLimits> }): Promise<TestRelay>
   /** With a session. */
   device(at: TestRelay, seed?: Uint8Array<ArrayBuffer>): Promise<TestDevice>
+  /** A device that has begun a mailbox and opened it. */
+  mailbox(at: TestRelay): Promise<OpenedMailbox>
+}
+
+export interface OpenedMailbox {
+  device: TestDevice
+  workspace: TestWorkspace
+  handle: string
+  feed: TestFeed
 }
 
 /** Everything that a test started is closed after it. */
@@ -51,6 +61,11 @@ export function relayFixture(): Fixture {
     const path = await mkdtemp(join(tmpdir(), 'peerfold-relay-'))
     closers.push(() => rm(path, { recursive: true, force: true }))
     return path
+  }
+  const connected = async (at: TestRelay, seed?: Uint8Array<ArrayBuffer>) => {
+    const device = await TestDevice.create(seed)
+    closers.push(() => device.close())
+    return device.connect(at.relay.addresses())
   }
   return {
     directory,
@@ -78,10 +93,13 @@ export function relayFixture(): Fixture {
       closers.push(() => relay.close())
       return { relay, service: service as RelayService, directory: path, logged }
     },
-    device: async (at, seed) => {
-      const device = await TestDevice.create(seed)
-      closers.push(() => device.close())
-      return device.connect(at.relay.addresses())
+    device: connected,
+    mailbox: async (at) => {
+      const device = await connected(at)
+      const workspace = new TestWorkspace()
+      await device.register(workspace)
+      await device.open(workspace)
+      return { device, workspace, handle: workspace.handle, feed: workspace.feed() }
     },
   }
 }

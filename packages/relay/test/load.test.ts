@@ -119,7 +119,7 @@ async function wakePolls(relay: RunningRelay, groups: Group[]): Promise<number[]
     const { token } = await device.ask<RelayAnswerOf<'ticket'>>({ type: 'token' })
     const { incarnation } = await device.verify(
       workspace.handle,
-      (await device.read(workspace.handle)).signed,
+      (await device.read(workspace.handle, commits.length + 1)).signed,
     )
     const mailbox = { handle: workspace.handle, incarnation, next: commits.length + 1 }
     const answered = fetch(`${url}/v1/poll`, {
@@ -146,6 +146,12 @@ async function metric(relay: RunningRelay, name: string): Promise<number> {
   return Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1])
 }
 
+/** Seconds of CPU that the relay and its clients, which share the cores, have used so far. */
+async function cpuSeconds(relay: RunningRelay): Promise<{ relay: number; clients: number }> {
+  const { user, system } = process.cpuUsage()
+  return { relay: await metric(relay, 'process_cpu_seconds_total'), clients: (user + system) / 1e6 }
+}
+
 function percentiles(times: number[]): string {
   const sorted = times.toSorted((a, b) => a - b)
   const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0
@@ -163,7 +169,9 @@ describe('a relay under load', () => {
       const idle = await metric(relay, 'process_resident_memory_bytes')
       groups = await connectGroups(relay)
       const times = new Times()
+      const before = await cpuSeconds(relay)
       await offerCommits(groups, times)
+      const used = await cpuSeconds(relay)
       const commits = groups.length * (groups[0]?.commits.length ?? 0)
       expect(times.ack).toHaveLength(commits)
       expect(times.notify).toHaveLength(commits * (DEVICES - 1))
@@ -182,6 +190,7 @@ describe('a relay under load', () => {
           `${PEERS} devices, ${commits} commits offered at ${RATE}/s, ${cpus().length} cores, load ${loadavg()[0]?.toFixed(1)}`,
           `acknowledged: ${percentiles(times.ack)}`,
           `told to others: ${percentiles(times.notify)}`,
+          `CPU meanwhile: relay ${(used.relay - before.relay).toFixed(1)} s, clients ${(used.clients - before.clients).toFixed(1)} s`,
           `${POLLS} long polls woken by ${groups.length} commits at once: ${percentiles(polls)}`,
           `resident memory: ${mib(idle)} MiB idle, ${mib(busy)} loaded, ${mib(after)} after the polls`,
         ].join('\n'),

@@ -1,6 +1,6 @@
 import { contradict, hashOfStored } from '@peerfold/core/relay'
 import { describe, expect, it } from 'vitest'
-import { idBytes, TestWorkspace } from './commits.js'
+import { idBytes } from './commits.js'
 import { relayFixture } from './fixture.js'
 
 const fixture = relayFixture()
@@ -8,10 +8,8 @@ const fixture = relayFixture()
 describe('a mailbox (§10.6)', () => {
   it('gives commits back in the order of their places, with a chain that adds up', async () => {
     const at = await fixture.start()
-    const workspace = new TestWorkspace()
-    const [author, reader] = [await fixture.device(at), await fixture.device(at)]
-    await author.register(workspace)
-    await author.open(workspace)
+    const { device: author, workspace } = await fixture.mailbox(at)
+    const reader = await fixture.device(at)
     const feeds = [workspace.feed(), workspace.feed()] as const
     const commits = [...(await feeds[0].several(3)), ...(await feeds[1].several(2))]
     const said = await author.push(workspace.handle, commits)
@@ -27,10 +25,7 @@ describe('a mailbox (§10.6)', () => {
 
   it('stores each commit once, however often it is pushed', async () => {
     const at = await fixture.start()
-    const workspace = new TestWorkspace()
-    const device = await fixture.device(at)
-    await device.register(workspace)
-    await device.open(workspace)
+    const { device, workspace } = await fixture.mailbox(at)
     const commits = await workspace.feed().several(4)
     const first = await device.push(workspace.handle, commits.slice(0, 3))
     const again = await device.push(workspace.handle, [...commits, ...commits])
@@ -40,10 +35,7 @@ describe('a mailbox (§10.6)', () => {
 
   it('takes a push whole or not at all', async () => {
     const at = await fixture.start()
-    const workspace = new TestWorkspace()
-    const device = await fixture.device(at)
-    await device.register(workspace)
-    await device.open(workspace)
+    const { device, workspace } = await fixture.mailbox(at)
     const feed = workspace.feed()
     const commits = await feed.several(3)
     const forged = { ...(commits[1] as (typeof commits)[1]), bytes: commits[1]!.bytes.slice() }
@@ -61,10 +53,7 @@ describe('a mailbox (§10.6)', () => {
 
   it('keeps all branches of a feed, and tells all of its ends', async () => {
     const at = await fixture.start()
-    const workspace = new TestWorkspace()
-    const device = await fixture.device(at)
-    await device.register(workspace)
-    await device.open(workspace)
+    const { device, workspace } = await fixture.mailbox(at)
     const feed = workspace.feed()
     const first = await feed.next()
     const rivals = [await feed.at(2, first.id), await feed.at(2, first.id)]
@@ -76,10 +65,7 @@ describe('a mailbox (§10.6)', () => {
 
   it('answers pushes that a device did not wait between in their order', async () => {
     const at = await fixture.start()
-    const workspace = new TestWorkspace()
-    const device = await fixture.device(at)
-    await device.register(workspace)
-    await device.open(workspace)
+    const { device, workspace } = await fixture.mailbox(at)
     const commits = await workspace.feed().several(40)
     const pushes = commits.map((commit) => device.push(workspace.handle, [commit]))
     const said = await Promise.all(pushes)
@@ -89,18 +75,10 @@ describe('a mailbox (§10.6)', () => {
 
   it('tells every session that has it open that it grew', async () => {
     const at = await fixture.start()
-    const workspace = new TestWorkspace()
-    const other = new TestWorkspace()
-    const [author, reader, elsewhere] = await Promise.all([
-      fixture.device(at),
-      fixture.device(at),
-      fixture.device(at),
-    ])
-    await author.register(workspace)
-    await elsewhere.register(other)
-    await author.open(workspace)
+    const { device: author, workspace } = await fixture.mailbox(at)
+    const { device: elsewhere } = await fixture.mailbox(at)
+    const reader = await fixture.device(at)
     await reader.open(workspace, 'pull')
-    await elsewhere.open(other)
     await author.push(workspace.handle, await workspace.feed().several(3))
     await reader.until(() => reader.changed.some(({ next }) => next === 4))
     expect(elsewhere.changed).toEqual([])
@@ -108,10 +86,7 @@ describe('a mailbox (§10.6)', () => {
 
   it('reads in parts that fit a message', async () => {
     const at = await fixture.start()
-    const workspace = new TestWorkspace()
-    const device = await fixture.device(at)
-    await device.register(workspace)
-    await device.open(workspace)
+    const { device, workspace } = await fixture.mailbox(at)
     const commits = await workspace.feed().several(5, 200_000)
     for (const commit of commits) await device.push(workspace.handle, [commit])
     const first = await device.read(workspace.handle)

@@ -22,9 +22,15 @@ export interface RelayProcess {
   ended: Promise<Outcome>
 }
 
-export function startRelayCommand(args: readonly string[], env: Record<string, string> = {}): RelayProcess {
+export function startRelayCommand(
+  args: readonly string[],
+  env: Record<string, string> = {},
+  /** What the command line begins with, such as a program that runs it elsewhere. */
+  through: readonly string[] = [],
+): RelayProcess {
+  const [program, ...rest] = [...through, process.execPath, CLI, ...args] as [string]
   const clean = Object.entries(process.env).filter(([name]) => !name.startsWith('PEERFOLD_'))
-  const child = spawn(process.execPath, [CLI, ...args], {
+  const child = spawn(program, rest, {
     env: { ...Object.fromEntries(clean), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })

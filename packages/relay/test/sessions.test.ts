@@ -9,14 +9,6 @@ import { relayFixture, type TestRelay } from './fixture.js'
 
 const fixture = relayFixture()
 
-async function workspaceAt(at: TestRelay) {
-  const workspace = new TestWorkspace()
-  const device = await fixture.device(at)
-  await device.register(workspace)
-  await device.open(workspace)
-  return { workspace, device, handle: workspace.handle, feed: workspace.feed() }
-}
-
 const frame = (bytes: Uint8Array) => lengthPrefixed.encode.single(bytes).subarray()
 const request = (message: RelayRequest) => frame(encodeRequest(message))
 
@@ -26,7 +18,7 @@ async function inject(device: TestDevice, bytes: Uint8Array): Promise<void> {
 }
 
 async function served(at: TestRelay): Promise<void> {
-  const { device, handle, feed } = await workspaceAt(at)
+  const { device, handle, feed } = await fixture.mailbox(at)
   expect((await device.push(handle, [await feed.next()])).next).toBe(2)
 }
 
@@ -50,14 +42,14 @@ describe('a session (§10.1)', () => {
 
   it('works on sixteen requests at a time and answers all', async () => {
     const at = await fixture.start()
-    const { device } = await workspaceAt(at)
+    const { device } = await fixture.mailbox(at)
     const answers = await Promise.all(Array.from({ length: 200 }, () => device.ask({ type: 'ping' })))
     expect(answers.every(({ type }) => type === 'pong')).toBe(true)
   })
 
   it('says goodbye when the relay closes, with a time to come back', async () => {
     const at = await fixture.start()
-    const { device } = await workspaceAt(at)
+    const { device } = await fixture.mailbox(at)
     await Promise.all([at.relay.close(), at.relay.close()])
     await device.until(() => device.ended)
     expect(device.bye).toMatchObject({ code: 'CLOSED', retryAfter: expect.any(Number) })
@@ -67,7 +59,7 @@ describe('a session (§10.1)', () => {
 describe('the network of a relay', () => {
   it('serves the protocols of a relay, and no other', async () => {
     const at = await fixture.start()
-    const { device } = await workspaceAt(at)
+    const { device } = await fixture.mailbox(at)
     const open = async (protocol: string) => {
       const stream = await device.network.open(at.relay.peer, protocol)
       stream.abort(new Error('that was all'))
@@ -129,7 +121,7 @@ describe('breaches (§10.2)', () => {
 
   it('so do a number that is in use, and commits beyond the limit of a push', async () => {
     const at = await fixture.start()
-    const { device, handle: mine, feed } = await workspaceAt(at)
+    const { device, handle: mine, feed } = await fixture.mailbox(at)
     const commits = await feed.several(3, 180_000)
     expect((await device.push(mine, commits.slice(0, 2))).next).toBe(3)
     const error = await device.push(mine, commits).catch((reason) => reason)
@@ -178,7 +170,7 @@ describe('floods (§10.2)', () => {
 
   it('of bytes are answered BUSY; nothing of what was acknowledged is missing', async () => {
     const at = await fixture.start({ limits: { peerBytes: { burst: 600_000, rate: 1_000 } } })
-    const { device, handle, feed } = await workspaceAt(at)
+    const { device, handle, feed } = await fixture.mailbox(at)
     const commits = await feed.several(8, 150_000)
     const stored: string[] = []
     for (const commit of commits) {
@@ -218,7 +210,7 @@ describe('floods (§10.2)', () => {
 
   it('a device that does not read takes no memory for what it does not take', async () => {
     const at = await fixture.start()
-    const { device, handle, feed, workspace } = await workspaceAt(at)
+    const { device, handle, feed, workspace } = await fixture.mailbox(at)
     for (const commit of await feed.several(4, 250_000)) await device.push(handle, [commit])
     const lazy = await fixture.device(at)
     await lazy.open(workspace)
@@ -231,7 +223,7 @@ describe('floods (§10.2)', () => {
 describe('statements (§10.5)', () => {
   it('two that were made of the same place of one life never contradict; a forged one does not verify', async () => {
     const at = await fixture.start()
-    const { device, handle, feed } = await workspaceAt(at)
+    const { device, handle, feed } = await fixture.mailbox(at)
     const said = []
     for (const commit of await feed.several(5)) said.push(await device.push(handle, [commit]))
     for (const place of [1, 3, 5, 6]) {
@@ -249,7 +241,7 @@ describe('statements (§10.5)', () => {
 describe('what the relay keeps', () => {
   it('holds nothing that it was not given, and logs none of it', async () => {
     const at = await fixture.start()
-    const { device, handle, feed, workspace } = await workspaceAt(at)
+    const { device, handle, feed, workspace } = await fixture.mailbox(at)
     await device.push(handle, await feed.several(3))
     await (await device.offer(handle, [randomBlock(500), randomBlock(50_000)])).stored
     await device.ask({ type: 'token' })

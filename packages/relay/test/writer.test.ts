@@ -40,7 +40,7 @@ async function writerOver(append?: (log: LogStore, records: readonly Uint8Array[
   const told: Array<[string, number]> = []
   const rows = new Rows({ db, onDamage: () => {} })
   const counters = createCounters()
-  const onChange = (handle: string, next: number) => told.push([handle, next])
+  const onChange = (handle: string, { next }: { next: number }) => told.push([handle, next])
   const writer = new Writer({ log: failing, rows, health, counters, onChange })
   return { writer, rows, health, counters, told, clock, directory, log }
 }
@@ -64,7 +64,7 @@ describe('the queue', () => {
       writer
         .submit(cost, async (draft) => {
           await draft.append({ type: 'mailbox', handle, incarnation: 'ab'.repeat(16) })
-          draft.changed(handle, 1)
+          draft.changed(handle, { next: 1, bytes: 0 })
         })
         .then(() => acknowledged++),
     )

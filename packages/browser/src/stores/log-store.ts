@@ -6,10 +6,11 @@ import {
   PeerfoldError,
 } from '@peerfold/core'
 import { closed, stored } from './errors.js'
+import { writeFenced } from './fence.js'
 import { type Level, type OpenLevelInit, openLevel } from './open-level.js'
 
 /*
- * Database layout: `r` + position as 16 decimal digits → checksum (8 bytes) ‖ record; `start` → position as text.
+ * Database layout: `r` + position as 16 decimal digits → checksum (8 bytes) ‖ record; `start` → position as text; `fence` → token.
  * Positions count records. An append is one IndexedDB transaction, so there is no torn tail: it is there or it is not.
  */
 const DIGITS = 16
@@ -18,41 +19,55 @@ const START = 'start'
 /** Records are read this many at a time. */
 const READ_BATCH = 16
 
+export interface OpenLogStoreInit extends OpenLevelInit {
+  /** Of this owner; each later one has a greater one, and stops what earlier ones may still write. @default 0 */
+  token?: number
+}
+
 /**
  * Opens a log in IndexedDB.
  *
  * @param name names the database within the page's origin
- * @throws {PeerfoldError} `HOME_LOCKED` when another tab has it open
+ * @throws {PeerfoldError} `HOME_LOCKED` when another tab has it open, or has had it open with a later token
  */
-export async function openLogStore(name: string, init?: OpenLevelInit): Promise<LogStore> {
+export async function openLogStore(name: string, init: OpenLogStoreInit = {}): Promise<LogStore> {
+  const { token = 0 } = init
   const level = await openLevel(name, init)
   try {
-    return await stored(`the log ${name}`, () => openOn(level, name))
+    await stored(`the log ${name}`, () => writeFenced(level, token, { puts: [] }))
+    return await stored(`the log ${name}`, () => openOn(level, name, token))
   } catch (error) {
     await level.close()
     throw error
   }
 }
 
-async function openOn(level: Level, name: string): Promise<LogStore> {
+async function openOn(level: Level, name: string, token: number): Promise<LogStore> {
   const start = await readStart(level)
   // A crash in mid-truncation leaves records before the start.
   await level.clear({ gte: keyOf(0), lt: keyOf(start) })
   const [last] = await level.keys({ gte: keyOf(start), lt: 's', reverse: true, limit: 1 }).all()
-  return new LevelLogStore(name, level, start, last === undefined ? start : positionOf(last) + 1)
+  const end = last === undefined ? start : positionOf(last) + 1
+  return new LevelLogStore({ name, level, token }, start, end)
 }
 
 class LevelLogStore implements LogStore {
   readonly #name: string
   readonly #level: Level
+  readonly #token: number
   #start: LogPosition
   #end: LogPosition
   /** Writes happen one after another. */
   #turn: Promise<unknown> = Promise.resolve()
 
-  constructor(name: string, level: Level, start: LogPosition, end: LogPosition) {
+  constructor(
+    { name, level, token }: { name: string; level: Level; token: number },
+    start: LogPosition,
+    end: LogPosition,
+  ) {
     this.#name = `the log ${name}`
     this.#level = level
+    this.#token = token
     this.#start = start
     this.#end = end
   }
@@ -76,7 +91,9 @@ class LevelLogStore implements LogStore {
         copies.map((record, i) => encodeRecord(positions[i] as number, record)),
       )
       await this.#write((level) =>
-        level.batch(entries.map((value, i) => ({ type: 'put', key: keyOf(positions[i] as number), value }))),
+        writeFenced(level, this.#token, {
+          puts: entries.map((value, i) => [keyOf(positions[i] as number), value] as const),
+        }),
       )
       this.#end += copies.length
       return positions
@@ -118,7 +135,8 @@ class LevelLogStore implements LogStore {
       if (before <= this.#start) return
       if (before !== this.#end && !this.#holds(before)) throw this.#invalid(before)
       const from = this.#start
-      await this.#write((level) => level.put(START, new TextEncoder().encode(String(before))))
+      const start = new TextEncoder().encode(String(before))
+      await this.#write((level) => writeFenced(level, this.#token, { puts: [[START, start]] }))
       this.#start = before
       await this.#write((level) => level.clear({ gte: keyOf(from), lt: keyOf(before) }))
     })

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { openLogStore } from '../../src/stores/log-store.js'
 import { openLevel } from '../../src/stores/open-level.js'
 import { freshName } from './fresh-name.js'
+import { changeStored } from './raw-database.js'
 
 const record = (text: string) => new TextEncoder().encode(text)
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes)
@@ -109,5 +110,36 @@ describe('a log in IndexedDB', () => {
     await appended
     expect(await readAll(log)).toEqual(['before'])
     await log.close()
+  })
+})
+
+describe('a log that another tab has taken over', () => {
+  /** As the later owner leaves it. */
+  const takeOver = (name: string, token: bigint) =>
+    changeStored(name, 'fence', () => {
+      const fence = new Uint8Array(8)
+      new DataView(fence.buffer).setBigUint64(0, token)
+      return fence
+    })
+
+  test('takes nothing more from the earlier owner', async () => {
+    const name = freshName()
+    const log = await openLogStore(name, { token: 1 })
+    await log.append([record('before')])
+    await takeOver(name, 2n)
+    const error: unknown = await log.append([record('after')]).catch((e: unknown) => e)
+    expect(isPeerfoldError(error) && error.code).toBe('HOME_LOCKED')
+    await log.close()
+    const later = await openLogStore(name, { token: 3 })
+    expect(await readAll(later)).toEqual(['before'])
+    await later.close()
+  })
+
+  test('does not open for an earlier owner', async () => {
+    const name = freshName()
+    await (await openLogStore(name, { token: 5 })).close()
+    const error: unknown = await openLogStore(name, { token: 4 }).catch((e: unknown) => e)
+    expect(isPeerfoldError(error) && error.code).toBe('HOME_LOCKED')
+    await (await openLogStore(name, { token: 5 })).close()
   })
 })

@@ -96,18 +96,19 @@ export class Acknowledgements {
   }
 }
 
-function encodeProgress({ device, lastSeen, blocksComplete, summary }: PeerProgress): Uint8Array {
+function encodeProgress({ device, lossy, lastSeen, blocksComplete, summary }: PeerProgress): Uint8Array {
   const heads = [...summary].map(([feed, { seq, id }]) => [feed, seq, id])
-  return encodeCbor([device, lastSeen, blocksComplete, heads])
+  return encodeCbor([device, lastSeen, blocksComplete, heads, lossy])
 }
 
 function decodeProgress(bytes: Uint8Array): PeerProgress {
-  const [device, lastSeen, blocksComplete, heads] = decodeCbor(bytes, 'HOME_INVALID') as [
+  const [device, lastSeen, blocksComplete, heads, lossy] = decodeCbor(bytes, 'HOME_INVALID') as [
     DeviceId,
     number,
     boolean,
     Array<[string, number, string]>,
+    boolean,
   ]
   const summary = new Map(heads.map(([feed, seq, id]) => [feed, { seq, id }]))
-  return { device, lastSeen, blocksComplete, summary, held: 0, rejected: 0 }
+  return { device, lossy, lastSeen, blocksComplete, summary, held: 0, rejected: 0 }
 }

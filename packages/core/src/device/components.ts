@@ -1,3 +1,4 @@
+import type { FetchBlocks } from '../exchange/fetch-blocks.js'
 import type { AbortOptions } from '../ports/abort.js'
 import type { BlockStore } from '../ports/block-store.js'
 import type { Clock } from '../ports/clock.js'
@@ -21,6 +22,8 @@ export interface WorkspaceStores {
 
 /** A device's home: where its stores lie. Platform packages implement it. */
 export interface Home {
+  /** What is kept here may be gone at any time, as in a browser: nobody counts on it. @default false */
+  readonly lossy?: boolean
   /** 32 bytes that seal the journal; made with the home. */
   readonly key: Uint8Array
   journal(options?: AbortOptions): Promise<LogStore>
@@ -55,4 +58,6 @@ export interface PeerfoldComponents {
   disk?: Disk
   /** Asks relays over HTTP between sessions, for networks where streams don't last. Absent: sessions are kept. */
   poll?: PollRelay
+  /** Brings blocks from the HTTP side of relays, where that is faster than streams, as in browsers. Absent: they come by streams. */
+  fetchBlocks?: FetchBlocks
 }

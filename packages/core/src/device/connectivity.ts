@@ -4,6 +4,7 @@ import { raceSignal, withDeadline } from '../async/deadline.js'
 import { Emitter } from '../async/emitter.js'
 import { decodeCbor, encodeCbor } from '../encoding/cbor.js'
 import { createExchange } from '../exchange/exchange.js'
+import type { FetchBlocks } from '../exchange/fetch-blocks.js'
 import type { Exchange, TransferRates } from '../exchange/types.js'
 import type { AbortOptions } from '../ports/abort.js'
 import type { Clock } from '../ports/clock.js'
@@ -39,6 +40,10 @@ export interface ConnectivityInit {
   workspaces(): WorkspaceRuntime[]
   /** How relays are asked between sessions. @default they are kept in session */
   poll: PollRelay | undefined
+  /** How blocks come from the HTTP side of relays. @default by streams only */
+  fetchBlocks: FetchBlocks | undefined
+  /** What this device keeps may be gone at any time. */
+  lossy: boolean
   onStatus(): void
 }
 
@@ -89,6 +94,7 @@ export class Connectivity {
         else this.exchange.authorize(peer, handles)
       },
       addresses: this.dialer,
+      lossy: init.lossy,
     })
     this.relays = new Relays({
       book,
@@ -104,6 +110,7 @@ export class Connectivity {
       onSession: () => this.dialer.changed(),
       onWanted: () => this.dialer.hurry(),
       poll: init.poll,
+      fetchBlocks: init.fetchBlocks,
     })
   }
 
@@ -146,6 +153,8 @@ export class Connectivity {
       this.#init.book.onChange(() => {
         this.#useRelays()
         this.dialer.changed()
+        // Another address of a relay that is known already.
+        for (const { peer, addresses } of this.#init.book.list()) this.dialer.learn(peer, addresses)
       }),
       // Its word that it stored what pairing gave it may be lost; that it is in session shows as much.
       this.sync.on('open', ({ device }) => this.#pairings?.met(device)),

@@ -10,6 +10,8 @@ export interface CopiesParts {
   acknowledgements: Acknowledgements
   /** Absent on a device that is offline. */
   relays: Relays | undefined
+  /** What this device keeps may be gone at any time. */
+  lossy: boolean
 }
 
 /** Who besides this device is known to hold, durably, all that is here, connected or not. */
@@ -19,11 +21,19 @@ export function holdersOf(
 ): CopyHolder[] {
   const devices = new Set(identity.others().map(({ device }) => device))
   const progress = [...acknowledgements.of(workspace.handle).values()]
-  const holding = progress.filter((each) => devices.has(each.device) && hasEverything(workspace, each))
+  const holding = progress.filter(
+    (each) => !each.lossy && devices.has(each.device) && hasEverything(workspace, each),
+  )
   return [
     ...holding.map(({ device }) => ({ kind: 'device' as const, id: device })),
     ...(relays?.holders(workspace.handle) ?? []).map((id) => ({ kind: 'relay' as const, id })),
   ]
+}
+
+/** How many machines, this one included, are known to hold, durably, all that is here. */
+export function countCopies(parts: CopiesParts, workspace: WorkspaceRuntime): number {
+  const own = workspace.complete && !parts.lossy ? 1 : 0
+  return holdersOf(parts, workspace).length + own
 }
 
 /** Whether a device is known to hold, durably, all that is here. */

@@ -35,6 +35,8 @@ export interface DevicesInit {
 
 /** As many as a ticket can name. */
 const MAX_TICKET_RELAYS = 8
+/** `<the relay's address>/p2p/<relay>` before the circuit. */
+const RELAY_OF_CIRCUIT = /^(.+\/p2p\/[^/]+)\/p2p-circuit/
 
 /** The devices of the user: how further ones come in, which there are, how they go. */
 export class Devices {
@@ -76,10 +78,7 @@ export class Devices {
       user,
       inviter: keys.peer,
       addresses: network.addresses(),
-      relays: this.#init.relays
-        .list()
-        .flatMap(({ addresses }) => addresses)
-        .slice(0, MAX_TICKET_RELAYS),
+      relays: this.#relayAddresses(network.addresses()),
       lifetime,
     })
     const id = ticketId(ticket.secret)
@@ -105,6 +104,17 @@ export class Devices {
       close,
       [Symbol.asyncDispose]: close,
     }
+  }
+
+  /** As they were given; and as the relays themselves say, which a browser may need: those are in the addresses by which this device is reached through them. */
+  #relayAddresses(own: readonly string[]): string[] {
+    const told = own.flatMap((address) => RELAY_OF_CIRCUIT.exec(address)?.[1] ?? [])
+    const each = this.#init.relays.list().map(({ peer, addresses }) => {
+      const more = told.filter((address) => address.endsWith(`/p2p/${peer}`))
+      return [...new Set([...addresses, ...more])]
+    })
+    const most = Math.floor(MAX_TICKET_RELAYS / Math.max(1, each.length))
+    return each.flatMap((addresses) => addresses.slice(0, most))
   }
 
   /** @param name of this device, if it has none yet */

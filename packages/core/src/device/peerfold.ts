@@ -186,6 +186,8 @@ class Device implements Peerfold {
         discoveryKeys: () => this.#workspaces.discoveryKeys(),
         workspaces: () => this.#workspaces.all(),
         poll: this.#components.poll,
+        fetchBlocks: this.#components.fetchBlocks,
+        lossy: this.#components.home.lossy ?? false,
         onStatus: () => this.#noticed(),
       })
       const { sync, dialer } = this.#connectivity
@@ -302,6 +304,7 @@ class Device implements Peerfold {
       identity: this.#identity,
       acknowledgements: this.#acknowledgements,
       relays: this.#connectivity?.relays,
+      lossy: this.#components.home.lossy ?? false,
     }
   }
 

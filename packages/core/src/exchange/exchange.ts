@@ -25,6 +25,8 @@ import type { BlockStore } from '../ports/block-store.js'
 import type { Clock } from '../ports/clock.js'
 import type { WorkspaceHandle } from '../ports/ids.js'
 import type { Network, NetworkStream, PeerId } from '../ports/network.js'
+import type { HttpRoute } from './http-route.js'
+import { HttpStream } from './http-stream.js'
 import { DEFAULT_LIMITS, type ExchangeLimits, MAX_BLOCK, PROTOCOL } from './limits.js'
 import { RateLimit } from './rate-limit.js'
 import { Server } from './server.js'
@@ -83,6 +85,7 @@ class BlockExchange implements Exchange {
   readonly #download: RateLimit | undefined
   readonly #stores = new Map<WorkspaceHandle, BlockStore>()
   readonly #authorized = new Map<PeerId, ReadonlySet<WorkspaceHandle>>()
+  readonly #routes = new Map<PeerId, HttpRoute>()
   readonly #sources = new Map<PeerId, Source>()
   readonly #servers = new Map<PeerId, Server>()
   readonly #penalties = new Map<PeerId, { until: number; length: number }>()
@@ -144,6 +147,18 @@ class BlockExchange implements Exchange {
     }
   }
 
+  gained(peer: PeerId, handle: WorkspaceHandle): void {
+    for (const want of this.#book.all()) if (want.handle === handle) want.missing.delete(peer)
+    this.#book.touch()
+    this.#pump()
+  }
+
+  route(peer: PeerId, route: HttpRoute | undefined): void {
+    this.#routes.get(peer)?.close()
+    if (route === undefined) this.#routes.delete(peer)
+    else this.#routes.set(peer, route)
+  }
+
   async fetch(handle: WorkspaceHandle, cids: readonly CID[], options: FetchOptions = {}): Promise<void> {
     options.signal?.throwIfAborted()
     const missing = await this.#lacking(handle, cids, options)
@@ -176,6 +191,7 @@ class BlockExchange implements Exchange {
     for (const fetch of this.#book.fetches()) this.#book.cancel(fetch, reason)
     for (const server of this.#servers.values()) server.close(reason)
     for (const source of this.#sources.values()) source.close(reason)
+    for (const peer of [...this.#routes.keys()]) this.route(peer, undefined)
     this.#servers.clear()
     this.#sources.clear()
   }
@@ -232,7 +248,9 @@ class BlockExchange implements Exchange {
     const { network, clock } = this.#init
     return new Source({
       peer,
-      network,
+      open: async (options) =>
+        (await this.#routes.get(peer)?.open(options)) ??
+        (await network.open(peer, PROTOCOL, { ...options, bulk: true })),
       clock,
       limits: this.#limits,
       budget: this.#budget,
@@ -354,11 +372,20 @@ class BlockExchange implements Exchange {
     for (let count = 1; this.#book.size > 0 && !signal.aborted; count++) {
       await this.#init.clock.sleep(TICK, { signal }).catch(() => {})
       for (const source of this.#sources.values()) source.tick()
+      for (const [peer, route] of this.#routes) this.#tryRoute(route, this.#sources.get(peer))
       this.#book.touch()
       if (count % RECHECK === 0) await this.#recheck().catch(() => {})
       this.#pump()
     }
     this.#ticking = false
+  }
+
+  /** Where blocks come by the stream because HTTP did not work: perhaps it does by now. */
+  #tryRoute(route: HttpRoute, source: Source | undefined): void {
+    const stream = source?.stream
+    if (stream === undefined || stream instanceof HttpStream) return
+    route.try()
+    if (route.works) source?.reopen()
   }
 
   /** A block may have come by another way: written by this device itself, or put by another program. */

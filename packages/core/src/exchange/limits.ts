@@ -9,6 +9,8 @@ export const MAX_BLOCK = 1088 * KIB
 export const MAX_REQUEST_FRAME = 64 * KIB
 /** Most digests in one frame. */
 export const MAX_DIGESTS = 1024
+/** Most blocks in one request over HTTP (PROTOCOL.md §10.8). */
+export const MAX_HTTP_BLOCKS = 256
 /** Most bytes of credit that a server remembers. */
 export const MAX_CREDIT = 64 * MIB
 

@@ -1,10 +1,11 @@
 import { withDeadline } from '../async/deadline.js'
 import { buffers } from '../content/buffer-pool.js'
 import { isPeerfoldError, PeerfoldError } from '../errors.js'
+import type { AbortOptions } from '../ports/abort.js'
 import type { Block, BlockStore } from '../ports/block-store.js'
 import type { Clock } from '../ports/clock.js'
 import type { WorkspaceHandle } from '../ports/ids.js'
-import type { Network, NetworkStream, PeerId } from '../ports/network.js'
+import type { NetworkStream, PeerId } from '../ports/network.js'
 import { FrameReader } from './frame-reader.js'
 import { type ExchangeLimits, MAX_DIGESTS, PROTOCOL } from './limits.js'
 import {
@@ -22,7 +23,8 @@ import { ReceiveWindow, type WindowBudget } from './window.js'
 /** What a source needs of the exchange around it. */
 export interface SourceInit {
   peer: PeerId
-  network: Pick<Network, 'open'>
+  /** The best way to the peer's blocks that works now. */
+  open: (options: AbortOptions) => Promise<NetworkStream>
   clock: Clock
   limits: ExchangeLimits
   budget: WindowBudget
@@ -110,6 +112,11 @@ export class Source {
 
   get window(): number {
     return this.#window.size
+  }
+
+  /** What carries blocks now. */
+  get stream(): NetworkStream | undefined {
+    return this.#stream
   }
 
   get asked(): ReadonlyMap<string, Want> {
@@ -202,6 +209,17 @@ export class Source {
     }
   }
 
+  /** There is a better way to the peer: what is still to come is asked for again there. */
+  reopen(): void {
+    const reason = new PeerfoldError('CLOSED', 'another way is taken')
+    const stream = this.#stream
+    this.#stream = undefined
+    this.#session.abort(reason)
+    stream?.abort(reason)
+    this.#cancelled.clear()
+    if (this.#asked.size > 0) void this.#open()
+  }
+
   /** Ends the session; after a pause there may be another. */
   drop(reason: Error): void {
     this.#lose(reason)
@@ -216,9 +234,9 @@ export class Source {
     if (this.#opening) return
     this.#opening = true
     try {
-      const { clock, network } = this.#init
+      const { clock, open } = this.#init
       const stream = await withDeadline(clock, OPEN_TIMEOUT, `opening ${PROTOCOL}`, (signal) =>
-        network.open(this.peer, PROTOCOL, { signal, bulk: true }),
+        open({ signal }),
       )
       this.#opening = false
       if (this.#closed) stream.abort(new PeerfoldError('CLOSED', 'not needed any more'))

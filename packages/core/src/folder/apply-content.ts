@@ -252,9 +252,10 @@ async function place(
   if (old === undefined) await moveFile(folder, tmp, target)
   else await replace(folder, paths, file, target, old)
   await verifyStayed(folder, path, intent)
+  const looked = folder.clock.now()
   const node = await nodeOf(folder, path, folder.clock.monotonic())
   putNode(folder.disk, parentPath(path), node)
-  const racy = isRacy(node.print, folder.clock.now())
+  const racy = isRacy(node.print, looked)
   const unchanged = node.print.ino === intent.ino && !wasWritten(intent.entry.print, node.print)
   folder.synced.put({ ...intent.entry, print: unchanged ? node.print : intent.entry.print, racy })
   const action = old === undefined ? 'create' : 'edit'

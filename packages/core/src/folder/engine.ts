@@ -243,9 +243,9 @@ export class FolderEngine {
     }
   }
 
-  /** New fingerprints of what is known to be unchanged. */
+  /** New fingerprints of what is known to be unchanged, trusted as far as they could be when the bytes were read. */
   #renew(plan: Plan): void {
-    const { synced, clock } = this.folder
+    const { synced } = this.folder
     for (const { item, path } of plan.note) {
       const entry = synced.get(item)!
       const node = diskAt(this.folder, path)
@@ -253,7 +253,7 @@ export class FolderEngine {
         synced.put({
           ...entry,
           print: node.print,
-          racy: node.kind === 'file' && isRacy(node.print, clock.now()),
+          racy: node.plainRacy === true,
         })
     }
   }

@@ -26,6 +26,8 @@ interface Ingested {
   action: ContentAction
   node: DiskNode
   print: Fingerprint
+  /** When it was begun to be read, another write might still have left the same fingerprint. */
+  racy: boolean
   content: ContentRef
   meta: FileMeta
 }
@@ -91,6 +93,7 @@ async function ingest(
   }
   const { signal, source } = folder
   const base = old?.file?.content
+  const begun = folder.clock.now()
   const { print, value } = await readStable(
     folder.files,
     absolute(folder, action.path),
@@ -104,7 +107,7 @@ async function ingest(
     mtime: mtimeOf(print),
     executable: type === 'file' && executableOf(folder, print, old?.file),
   }
-  return { action, node, print, content: value, meta }
+  return { action, node, print, racy: isRacy(print, begun), content: value, meta }
 }
 
 /** Only times or modes of the inode changed (or the fingerprint was too young): look at the bytes, store nothing. */
@@ -122,6 +125,7 @@ async function isUntouched(
   )
     return false
   const { signal, source } = folder
+  const begun = folder.clock.now()
   const { print, value } = await readStable(
     folder.files,
     absolute(folder, path),
@@ -131,7 +135,7 @@ async function isUntouched(
   )
   if (!equalBytes(value.plain, file.content.plain)) return false
   const entry = folder.synced.get(old.item)
-  if (entry !== undefined) folder.synced.put({ ...entry, print, racy: isRacy(print, folder.clock.now()) })
+  if (entry !== undefined) folder.synced.put({ ...entry, print, racy: isRacy(print, begun) })
   renewPrint(node, print)
   return true
 }
@@ -214,7 +218,7 @@ async function publishFile(
   const { action } = ingested
   const old = action.do === 'edit' ? folder.synced.get(action.item) : undefined
   const entry = old === undefined ? undefined : await tx.entry(old.item)
-  if (old !== undefined && entry !== undefined) return publishEdit(folder, tx, ingested, old, entry)
+  if (old !== undefined && entry !== undefined) return publishEdit(tx, ingested, old, entry)
   const parent = folder.synced.at(parentPath(action.path))
   if (parent === undefined) return undefined
   if (parent !== ROOT_ITEM && (await tx.entry(parent))?.kind !== 'folder') return undefined
@@ -225,7 +229,6 @@ async function publishFile(
 
 /** A new version based on the one that was on disk, and on nothing that the disk had not shown. */
 async function publishEdit(
-  folder: FolderContext,
   tx: TreeTransaction,
   ingested: Ingested,
   old: SyncedEntry,
@@ -234,14 +237,14 @@ async function publishEdit(
   const { content, meta } = ingested
   const file = old.file!
   const known = sameVersion(entry.heads, content, meta)
-  if (known !== undefined) return done(folder, ingested, entry, known, old)
+  if (known !== undefined) return done(ingested, entry, known, old)
   const isHead = entry.heads.some((head) => head.id === file.version)
   // Only touched, while the workspace has gone on: the newer version comes, nothing is said.
   if (!isHead && equalBytes(content.plain, file.content.plain) && meta.type === file.type)
-    return done(folder, ingested, entry, file, old)
+    return done(ingested, entry, file, old)
   const base = baseOf(entry, file.version)
   const after = await tx.writeFile(old.item, content, meta, base)
-  return done(folder, ingested, after, headOf(after, entry, content), old, 'edit')
+  return done(ingested, after, headOf(after, entry, content), old, 'edit')
 }
 
 /** The only head is what was on disk: all that it stands for (equal content written twice) is superseded. */
@@ -261,17 +264,17 @@ async function publishNew(
   const occupant = await tx.child(parent, name)
   if (occupant === undefined) {
     const made = await tx.makeFile(parent, name, content, meta)
-    return done(folder, ingested, made, headOf(made, undefined, content), undefined, old ? 'edit' : 'create')
+    return done(ingested, made, headOf(made, undefined, content), undefined, old ? 'edit' : 'create')
   }
   if (occupant.kind === 'file' && !folder.synced.has(occupant.item)) {
     const known = sameContent(occupant.heads, content, meta)
-    if (known !== undefined) return done(folder, ingested, occupant, known, undefined)
+    if (known !== undefined) return done(ingested, occupant, known, undefined)
     const after = await tx.writeFile(occupant.item, content, meta, [])
-    return done(folder, ingested, after, headOf(after, occupant, content), undefined, 'conflict')
+    return done(ingested, after, headOf(after, occupant, content), undefined, 'conflict')
   }
   const free = await freeName(name, async (other) => (await tx.child(parent, other)) === undefined)
   const made = await tx.makeFile(parent, free, content, meta)
-  return done(folder, ingested, made, headOf(made, undefined, content), undefined, 'create')
+  return done(ingested, made, headOf(made, undefined, content), undefined, 'create')
 }
 
 function sameContent(
@@ -300,7 +303,6 @@ function headOf(after: TreeEntry, before: TreeEntry | undefined, content: Conten
 }
 
 function done(
-  folder: FolderContext,
   ingested: Ingested,
   entry: TreeEntry,
   version: { content: ContentRef; id?: string; version?: string },
@@ -308,7 +310,7 @@ function done(
   action?: FolderActivity['action'],
 ): Outcome {
   const { path } = ingested.action
-  const { node, print, meta } = ingested
+  const { node, print, racy, meta } = ingested
   const put: SyncedEntry = {
     item: entry.item,
     kind: 'file',
@@ -316,7 +318,7 @@ function done(
     name: old?.name ?? entry.name,
     diskName: baseName(path),
     print,
-    racy: isRacy(print, folder.clock.now()),
+    racy,
     file: { version: (version.id ?? version.version)!, content: version.content, ...meta },
   }
   const activity: FolderActivity | undefined = action && {

@@ -50,10 +50,23 @@ export async function createNetwork(platform: NetworkPlatform, init: CreateNetwo
     await circuits?.start()
     return new Libp2pNetwork({ node, clock: platform.clock, liveness: init.liveness, circuits })
   } catch (cause) {
-    throw new PeerfoldError('INVALID_ARGUMENT', `cannot listen on ${listen.join(', ')}: ${reasonOf(cause)}`, {
-      cause,
-    })
+    throw new PeerfoldError(
+      'INVALID_ARGUMENT',
+      `cannot listen on ${listen.join(', ')}: ${listenFailure(cause)}`,
+      {
+        cause,
+      },
+    )
   }
+}
+
+/** libp2p tells of each address in a text with stack traces. */
+function listenFailure(cause: unknown): string {
+  const text = reasonOf(cause)
+  const reasons = [...text.matchAll(/Error: listen ([^\n]+)/g)].map(([, reason]) => reason)
+  if (reasons.length > 0) return [...new Set(reasons)].join(', ')
+  const [first = ''] = text.split('\n')
+  return first.startsWith('Some configured addresses') ? 'no transport for such an address' : first
 }
 
 function checked(addresses: readonly string[]): string[] {

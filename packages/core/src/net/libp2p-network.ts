@@ -70,10 +70,12 @@ export class Libp2pNetwork implements Network {
   }
 
   connections(): PeerConnection[] {
-    return [...this.#routes.keys()].flatMap((peer) => {
-      const connection = this.#best(peer)
-      return connection === undefined ? [] : [describe(connection)]
-    })
+    return [...this.#routes.keys()].flatMap((peer) => this.connection(peer) ?? [])
+  }
+
+  connection(peer: PeerId): PeerConnection | undefined {
+    const connection = this.#best(peer)
+    return connection && describe(connection)
   }
 
   handle(protocol: string, handler: StreamHandler, { bulk = false }: CarriageOptions = {}): void {
@@ -295,9 +297,9 @@ export class Libp2pNetwork implements Network {
    * left an old one that nobody has noticed to be dead.
    */
   #best(peer: PeerId): Connection | undefined {
-    const open = this.#node
-      .getConnections()
-      .filter((connection) => connection.remotePeer.toString() === peer && connection.status === 'open')
+    const id = this.#routes.get(peer)?.remotePeer ?? peerIdFromString(peer)
+    // All of them at once is a list that libp2p copies anew for each peer that it knows.
+    const open = this.#node.getConnections(id).filter(({ status }) => status === 'open')
     open.sort((a, b) => b.timeline.open - a.timeline.open)
     return open.find((connection) => !isByCircuit(connection)) ?? open[0]
   }

@@ -14,5 +14,11 @@ export { createWebCrypto, type WebCryptoInit } from '../crypto/web-crypto.js'
 export type { Disk, Home, PeerfoldComponents, WorkspaceStores } from '../device/components.js'
 export { type CreatePeerfoldOptions, createPeerfold } from '../device/peerfold.js'
 export type { MailboxPlace, PollRelay } from '../device/relays/rest.js'
+export type { BlocksRequest, FetchBlocks } from '../exchange/fetch-blocks.js'
+export type { BlockDisk, SegmentFile, SegmentFiles } from '../stores/packed-blocks/block-disk.js'
+export {
+  openPackedBlockStore,
+  type PackedBlockStoreInit,
+} from '../stores/packed-blocks/packed-block-store.js'
 export * from './system-clock.js'
 export * from './system-random.js'

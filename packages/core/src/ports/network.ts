@@ -64,6 +64,8 @@ export interface Network {
   /** Own multiaddrs that others can dial, each ending in `/p2p/<peer>`. */
   addresses(): string[]
   connections(): PeerConnection[]
+  /** The one to that peer: with thousands of peers, listing them all to find it is not cheap. */
+  connection(peer: PeerId): PeerConnection | undefined
   /** @throws {PeerfoldError} `PROTOCOL_TAKEN` when it is handled already. */
   handle(protocol: string, handler: StreamHandler, options?: CarriageOptions): void
   unhandle(protocol: string): void

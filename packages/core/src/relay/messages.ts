@@ -67,7 +67,7 @@ const ANSWERS = {
   registered: record({ n }),
   /** A bit for each digest of the offer, from the highest of the first byte on: 1 where the block is not here. */
   lacking: record({ n, bitmap: bytes(1, MAX_OFFER_BLOCKS / 8) }),
-  stored: record({ n, signed: statement }),
+  stored: record({ n, signed: statement, bytes: integer(0) }),
   commits: record({
     n,
     from: integer(1),
@@ -75,7 +75,7 @@ const ANSWERS = {
     more: bool,
     signed: statement,
   }),
-  changed: record({ handle, next: integer(1) }),
+  changed: record({ handle, next: integer(1), bytes: integer(0) }),
   ticket: record({ n, token: text(128), urls: list(text(256), 8), expires: time }),
   kept: record({ n }),
   bundle: record({ n, bytes: optional(bytes(1, MAX_BUNDLE_BYTES)), more: integer(0, MAX_BUNDLES) }),

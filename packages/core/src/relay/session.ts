@@ -9,6 +9,7 @@ import type { Crypto } from '../ports/crypto.js'
 import type { CommitId, WorkspaceHandle } from '../ports/ids.js'
 import type { Network, PeerId } from '../ports/network.js'
 import { Channel } from '../sync/channel.js'
+import { keepsSecrets } from './keeps-secrets.js'
 import { DEAD_MS, MAX_ANSWER_BYTES, QUIET_MS, STEP_MS } from './limits.js'
 import {
   decodeAnswer,
@@ -31,7 +32,7 @@ export interface RelaySessionInit {
 }
 
 /** A mailbox as the relay shows it to one who proved access. */
-export interface OpenedMailbox extends Pick<RelayAnswerOf<'opened'>, 'heads' | 'epoch' | 'bytes' | 'quota'> {
+export interface OpenedMailbox extends Pick<RelayAnswerOf<'opened'>, 'heads' | 'epoch' | 'quota'> {
   role: 'pull' | 'push' | 'rotation'
   statement: Statement
 }
@@ -74,6 +75,8 @@ export class RelaySession {
   readonly #events = new Emitter<RelaySessionEvents>()
   readonly #questions = new Map<number, Question>()
   readonly #ended = new AbortController()
+  /** What each mailbox costs, as the relay said last. */
+  readonly #bytes = new Map<WorkspaceHandle, number>()
   #nonce = new Uint8Array()
   /** The relay's wall clock minus ours. */
   #offset = 0
@@ -113,6 +116,11 @@ export class RelaySession {
     return this.#ended.signal
   }
 
+  /** What a mailbox costs, against its quota. */
+  bytesOf(handle: WorkspaceHandle): number {
+    return this.#bytes.get(handle) ?? 0
+  }
+
   on<E extends keyof RelaySessionEvents>(event: E, listener: RelaySessionEvents[E]): () => void {
     return this.#events.on(event, listener)
   }
@@ -132,7 +140,8 @@ export class RelaySession {
     const answer = await this.#ask({ type: 'open', ...proof, signature }, 'opened', options)
     const { statement } = await this.#check(claim.handle, answer.signed, options)
     const { heads, epoch, bytes, quota } = answer
-    return { heads, epoch, bytes, quota, statement, role: answer.role as OpenedMailbox['role'] }
+    this.#bytes.set(claim.handle, bytes)
+    return { heads, epoch, quota, statement, role: answer.role as OpenedMailbox['role'] }
   }
 
   /** @param seed of the control key that signs. @throws {PeerfoldError} `RELAY_REFUSED`, `UNAUTHORIZED`, `QUOTA_EXCEEDED` */
@@ -153,8 +162,8 @@ export class RelaySession {
     const question = this.#post({ type: 'offer', handle, digests: [...digests] })
     try {
       await this.#next(question, 'lacking', STEP_MS, options)
-      const { signed } = await this.#next(question, 'stored', TRANSFER_MS, options)
-      return await this.#receipt(handle, signed, 'blocks', digests, options)
+      const answer = await this.#next(question, 'stored', TRANSFER_MS, options)
+      return await this.#receipt(handle, answer, 'blocks', digests, options)
     } finally {
       this.#questions.delete(question.n)
     }
@@ -167,9 +176,9 @@ export class RelaySession {
     options?: AbortOptions,
   ): Promise<Receipt> {
     const envelopes = commits.map(({ envelope }) => envelope)
-    const { signed } = await this.#ask({ type: 'push', handle, envelopes }, 'stored', options)
+    const answer = await this.#ask({ type: 'push', handle, envelopes }, 'stored', options)
     const ids = commits.map(({ id }) => fromHex(id))
-    return await this.#receipt(handle, signed, 'commits', ids, options)
+    return await this.#receipt(handle, answer, 'commits', ids, options)
   }
 
   async read(
@@ -183,10 +192,10 @@ export class RelaySession {
     return { envelopes: answer.envelopes, more: answer.more, statement }
   }
 
-  /** What lets this device use the relay's HTTP side, for the mailboxes that are open now. */
+  /** What lets this device use the relay's HTTP side, for the mailboxes that are open now. `urls` are those that may be told the token. */
   async ticket(options?: AbortOptions): Promise<{ token: string; urls: string[]; expires: number }> {
     const { token, urls, expires } = await this.#ask({ type: 'token' }, 'ticket', options)
-    return { token, urls, expires: expires - this.#offset }
+    return { token, urls: urls.filter(keepsSecrets), expires: expires - this.#offset }
   }
 
   /** Leaves a recovery bundle, in the place of the one that this device left before. */
@@ -252,10 +261,15 @@ export class RelaySession {
   async #listen(): Promise<never> {
     for (let answer = await this.#channel.next(); answer !== undefined; answer = await this.#channel.next()) {
       if (answer.type === 'bye') throw byeError(answer)
-      if (answer.type === 'changed') this.#events.emit('changed', answer.handle, answer.next)
+      if (answer.type === 'changed') this.#grew(answer)
       else this.#deliver(answer)
     }
     throw new PeerfoldError('NOT_CONNECTED', 'the relay closed the session')
+  }
+
+  #grew({ handle, next, bytes }: RelayAnswerOf<'changed'>): void {
+    this.#bytes.set(handle, bytes)
+    this.#events.emit('changed', handle, next)
   }
 
   #deliver(answer: RelayAnswer): void {
@@ -327,7 +341,7 @@ export class RelaySession {
   /** What was sent is stored only if the relay signs exactly that. */
   async #receipt(
     handle: WorkspaceHandle,
-    signed: SignedStatement,
+    { signed, bytes }: RelayAnswerOf<'stored'>,
     kind: 'blocks' | 'commits',
     ids: readonly Uint8Array[],
     options?: AbortOptions,
@@ -336,6 +350,7 @@ export class RelaySession {
     const { stored } = receipt.statement
     if (stored?.kind !== kind || stored.count !== ids.length || stored.hash !== hashOfStored(ids))
       throw new PeerfoldError('MESSAGE_INVALID', 'a receipt for something else than was sent')
+    this.#bytes.set(handle, bytes)
     return receipt
   }
 }

@@ -36,6 +36,8 @@ export interface HandshakeInit {
   boot: string
   /** How many sessions with that peer have ended in this run. */
   ended: number
+  /** What this device keeps may be gone at any time. */
+  lossy: boolean
   /** Called with the peer's hello before it is answered; throws to refuse a second session. */
   arbitrate: (hello: MessageOf<'hello'>) => void
   /** Called when the peer is admitted, before it learns so. */
@@ -93,7 +95,7 @@ export function byeError({ code, retryAfter }: MessageOf<'bye'>): PeerfoldError 
 
 async function ownHello(init: HandshakeInit): Promise<Message> {
   const { user, entries } = await init.authority.identity()
-  const { boot, ended } = init
+  const { boot, ended, lossy } = init
   return {
     type: 'hello',
     versions: VERSIONS,
@@ -102,6 +104,7 @@ async function ownHello(init: HandshakeInit): Promise<Message> {
     boot,
     ended,
     time: Math.max(0, Math.trunc(init.clock.now())),
+    lossy,
   }
 }
 

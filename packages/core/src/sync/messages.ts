@@ -44,6 +44,7 @@ const BODIES = {
     boot: id(16),
     ended: integer(0),
     time: integer(0),
+    lossy: bool,
   }),
   ready: record({}),
   bye: record({ code: errorCode, retryAfter: optional(integer(0, 86_400_000)) }),

@@ -17,6 +17,8 @@ import type { PeerProgress } from './types.js'
 export interface Link {
   peer: PeerId
   device: DeviceId
+  /** What it keeps may be gone at any time. */
+  lossy: boolean
   channel: Channel<Message>
   credit: Credit
   debt: Debt
@@ -54,11 +56,12 @@ export class Replica implements Source {
   constructor(init: ReplicaInit) {
     this.#init = init
     const { handle, log, link, puller } = init
-    const { channel, credit, debt, device, clock } = link
+    const { channel, credit, debt, device, lossy, clock } = link
     const { signal } = this.#ended
     const reporter = new Reporter(log, init.complete)
     this.progress = {
       device,
+      lossy,
       summary: new Map(init.before?.summary),
       lastSeen: clock.now(),
       blocksComplete: init.before?.blocksComplete ?? false,

@@ -68,6 +68,7 @@ export class Session {
     this.#link = {
       peer: this.peer,
       device: certificate.device,
+      lossy: hello.lossy,
       channel,
       credit: new Credit(),
       debt: new Debt(),

@@ -138,7 +138,7 @@ export class Sessions {
   }
 
   async #establish(channel: Channel<Message>, peer: PeerId, direction: Session['direction']): Promise<void> {
-    const { authority, clock } = this.#init
+    const { authority, clock, lossy = false } = this.#init
     const { signal } = this.#closing
     const init: HandshakeInit = {
       channel,
@@ -147,6 +147,7 @@ export class Sessions {
       clock,
       boot: this.#boot,
       ended: this.#endedCount.get(peer) ?? 0,
+      lossy,
       arbitrate: (hello) => this.#arbitrate(peer, direction, hello),
       admitted: async ({ device }) => this.#init.onAuthorized?.(peer, await authority.handles(device)),
     }

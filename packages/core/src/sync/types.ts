@@ -37,6 +37,8 @@ export interface AddressBook {
 /** What a peer has told about one workspace. */
 export interface PeerProgress {
   device: DeviceId
+  /** What it keeps may be gone at any time, as in a browser: it is no copy to count on. */
+  lossy: boolean
   /** Commits the peer says it has applied. */
   summary: LogSummary
   /** When a message last came from it, milliseconds. */
@@ -109,4 +111,6 @@ export interface SyncInit {
   onAuthorized?: (peer: PeerId, handles: ReadonlySet<WorkspaceHandle>) => void
   /** Where sessions put what peers say about ways to other devices. @default such hints are ignored and none are given */
   addresses?: AddressBook
+  /** What this device keeps may be gone at any time: others are told not to count on it. @default false */
+  lossy?: boolean
 }

@@ -170,6 +170,10 @@ class MemoryNetwork implements Network {
     return [...this.links.keys()].map((peer) => this.#connection(peer))
   }
 
+  connection(peer: PeerId): PeerConnection | undefined {
+    return this.links.has(peer) ? this.#connection(peer) : undefined
+  }
+
   handle(protocol: string, handler: StreamHandler): void {
     this.#checkOpen()
     if (this.#handlers.has(protocol)) {

@@ -63,6 +63,7 @@ export function networkSuite(
           b.connections().map((c) => c.peer),
           [a.peer],
         )
+        assertEqual([a.connection(b.peer), a.connection(a.peer)], [...a.connections(), undefined])
       }),
     )
     test(

@@ -27,6 +27,8 @@ interface MemoryStores {
 /** A home that lives as long as its object: a device can be closed and opened again over it. */
 export class MemoryHome implements Home {
   readonly key: Uint8Array
+  /** As a browser's: set it before a device is opened. */
+  lossy = false
   /**
    * Called around each write to a store, when set. What it throws before one, the write fails with; after one (`done`), the write was made
    * and its caller does not know.

@@ -1,3 +1,4 @@
+import { raceSignal } from '../async/deadline.js'
 import { fromUtf8, toHex, toUtf8 } from '../encoding/bytes.js'
 import { PeerfoldError } from '../errors.js'
 import type { WorkspaceLog } from '../log/types.js'
@@ -88,6 +89,12 @@ export class ChangeFeed {
     } finally {
       this.#readers.delete(queue)
     }
+  }
+
+  /** The place after all that the tree has taken in so far. */
+  async cursor({ signal }: AbortOptions = {}): Promise<Cursor> {
+    await raceSignal(this.#work, signal)
+    return this.#cursor(this.#next - 1)
   }
 
   async close(): Promise<void> {

@@ -155,6 +155,8 @@ export interface Workspace extends Writer, AsyncDisposable {
   ): Promise<{ value: T; commit: CommitInfo | undefined }>
   /** Changes at and below a path as they happen, local and remote; `since` resumes after a cursor. */
   watch(path: string, options?: AbortOptions & { since?: Cursor }): AsyncIterable<Change>
+  /** The place after all changes that this device has applied so far: `watch` with it as `since` tells of every one that comes after. */
+  cursor(options?: AbortOptions): Promise<Cursor>
   /** The items of a folder, kept up to date. Close it when done. */
   live(path: string): Live<Item[]> & Disposable
   /** All versions that are kept, newest first. */

@@ -132,6 +132,11 @@ export class WorkspaceFacade implements Workspace {
     })
   }
 
+  async cursor(options?: AbortOptions): Promise<Cursor> {
+    this.#throwIfClosed()
+    return await this.#init.changes.cursor(options)
+  }
+
   live(path: string): Live<Item[]> & Disposable {
     parsePath(path)
     return createLiveItems({

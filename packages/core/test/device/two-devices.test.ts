@@ -24,6 +24,27 @@ describe('two devices of one user', () => {
     expect(laptop.status.value.workspaces[0]).toMatchObject({ state: 'synced', copies: { min: 2 }, files: 1 })
   })
 
+  test('do not count on one that may lose what it keeps at any time, and it does not count on itself', async () => {
+    await using peers = await createTestPeers(2)
+    const [laptop] = peers.devices as [(typeof peers.devices)[0]]
+    const notes = await laptop.workspaces.create('notes')
+    await laptop.settled()
+    const home = peers.homeOf(1)
+    home.lossy = true
+    const browser = await peers.replace(1, home)
+    await notes.write('a.txt', 'hello')
+    const copiesOf = (device: typeof laptop) => device.status.value.workspaces[0]?.copies
+    await expect.poll(() => [copiesOf(laptop), copiesOf(browser)]).toEqual([{ min: 1 }, { min: 1 }])
+    const same = await browser.workspaces.open('notes')
+    expect(await same.read('a.txt').text()).toBe('hello')
+    await laptop.settled()
+    expect(copiesOf(laptop)).toEqual({ min: 1 })
+    expect(await same.durable({ copies: 1 })).toEqual([{ kind: 'device', id: laptop.device.id }])
+    await laptop.close()
+    await same.write('b.txt', 'only here')
+    await expect.poll(() => copiesOf(browser)).toEqual({ min: 0 })
+  })
+
   test('merge what was changed while they were apart', async () => {
     await using peers = await createTestPeers(2)
     const [laptop, desktop] = peers.devices as [(typeof peers.devices)[0], (typeof peers.devices)[0]]

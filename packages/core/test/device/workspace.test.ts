@@ -136,6 +136,23 @@ describe('a workspace', () => {
       expect(rest[0]).toMatchObject({ type: 'move', path: 'docs/b.txt', from: 'docs/a.txt' })
     }))
 
+  test('gives a cursor after all that has happened: nothing later is missed', () =>
+    withWorkspace(async (workspace) => {
+      const start = await workspace.cursor()
+      await workspace.write('a.txt', 'a')
+      const since = await workspace.cursor()
+      await workspace.write('b.txt', 'b')
+      for (const [cursor, path] of [
+        [start, 'a.txt'],
+        [since, 'b.txt'],
+      ] as const)
+        for await (const change of workspace.watch('', { since: cursor })) {
+          expect(change).toMatchObject({ type: 'create', path })
+          break
+        }
+      await expect(workspace.cursor({ signal: AbortSignal.abort(new Error('no')) })).rejects.toThrow('no')
+    }))
+
   test('a cursor outlives a restart; without the index its reader is told of everything once more', async () => {
     await using peers = await createTestPeers(1)
     const first = (await peers.devices[0]?.workspaces.create('work')) as Workspace

@@ -42,6 +42,10 @@ describe('disk and workspace converge', () => {
       290_919_514,
       'bytes that were read after the scan were taken for those of the fingerprint from before, and a later write for them',
     ],
+    [
+      1_341_586_040,
+      'a file was written to right after it had been read, and the commit came so late that its fingerprint was trusted',
+    ],
   ] as const)
     test(`history ${seed}: ${what}`, () => converges(seed))
 })

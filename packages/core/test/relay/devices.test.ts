@@ -84,6 +84,17 @@ describe('a relay', () => {
     expect(relay.mailbox().commits.length).toBe(new Set(relay.mailbox().commits.map(({ id }) => id)).size)
   })
 
+  test('tells how full it is as it fills, whoever fills it', async () => {
+    const { all } = await world(2)
+    const [laptop, desktop] = all as [Peerfold, Peerfold]
+    const used = (device: Peerfold) => device.relays.list()[0]?.bytes ?? 0
+    const notes = await laptop.workspaces.create('notes')
+    for (const device of all) await atRelay(device)
+    const before = used(laptop)
+    await notes.write('a.txt', 'x')
+    await waitUntil('both know', () => used(laptop) > before && used(desktop) === used(laptop))
+  })
+
   test('is told nothing twice, and asked before anything is sent', async () => {
     const { relay, all } = await world(2)
     const [laptop] = all as [Peerfold]
@@ -219,6 +230,26 @@ describe('a relay that lies', () => {
     await waitUntil('it has all again', () => relay.mailbox().commits.length === 3)
   })
 
+  test('is named as long as it is used, over restarts, until it is removed or added anew', async () => {
+    const { peers, relay, all } = await world(1)
+    const [laptop] = all as [Peerfold]
+    const notes = await laptop.workspaces.create('notes')
+    await notes.write('a.txt', 'one')
+    await atRelay(laptop)
+    await laptop.close()
+    relay.forget(1)
+    const liedTo = await peers.restart(0)
+    await lied(liedTo)
+    await waitUntil('it has all again', () => relay.mailbox().commits.length === 2)
+    await liedTo.close()
+    const back = await peers.restart(0)
+    await waitUntil('it is used', () => back.relays.list()[0]?.connected === true)
+    expect(back.relays.list()[0]?.error?.code).toBe('RELAY_LIED')
+    await back.relays.add(relay.address)
+    expect(back.relays.list()).toMatchObject([{ addresses: [relay.address] }])
+    expect(back.relays.list()[0]?.error).toBeUndefined()
+  })
+
   test('of another incarnation, as after a restored backup: everything is sent again, and nothing is an alarm', async () => {
     const { peers, relay, all } = await world(1)
     const [laptop] = all as [Peerfold]
@@ -307,6 +338,24 @@ describe('keys that change', () => {
     const thief = await peers.restart(2)
     await waitUntil('it is told', () => thief.relays.list()[0]?.error !== undefined)
     expect(await textOf(thief, notes.id, 'a.txt')).not.toBe('for two')
+  })
+
+  test('by a removed device, ahead of the others: the operator is told what to reset, and then all goes on', async () => {
+    const { relay, all } = await world(1)
+    const [laptop] = all as [Peerfold]
+    const notes = await laptop.workspaces.create('notes')
+    await atRelay(laptop)
+    const { epochs } = relay.mailbox()
+    epochs.push({ ...(epochs[0] as (typeof epochs)[0]), epoch: 'ee'.repeat(32), pull: new Uint8Array(32) })
+    relay.drop()
+    const error = () => laptop.relays.list()[0]?.error
+    await waitUntil('it is shut out', () => error()?.code === 'KEY_MISSING')
+    const [handle] = relay.mailboxes.keys()
+    expect(error()?.hint).toContain(`peerfold-relay reset ${handle}`)
+    epochs.length = 0
+    await notes.write('a.txt', 'x')
+    await atRelay(laptop)
+    expect(error()).toBeUndefined()
   })
 })
 

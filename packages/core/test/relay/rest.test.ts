@@ -33,7 +33,7 @@ class Poll {
 async function world() {
   const hub = createMemoryHub({ clock: systemClock })
   const relay = new ScriptedRelay(hub, new Uint8Array(32).fill(200))
-  relay.urls = ['http://relay.test']
+  relay.urls = ['https://relay.test']
   const poll = new Poll(relay)
   const open = async (name: string): Promise<Peerfold> => {
     const crypto = createWebCrypto()

@@ -89,6 +89,11 @@ export class ScriptedRelay {
     this.mailbox().commits.length -= commits
   }
 
+  /** Ends the sessions; devices come again. */
+  drop(): void {
+    for (const { channel } of this.#sessions.values()) channel.abort(new Error('come again'))
+  }
+
   async close(): Promise<void> {
     await this.#exchange.close()
     await this.network.close()
@@ -199,7 +204,7 @@ export class ScriptedRelay {
         heads: [...heads.values()],
         epoch: (box.epochs.at(-1) as Registration).epoch,
         role: current ? role : 'rotation',
-        bytes: 0,
+        bytes: costOf(box),
         quota: 2 ** 30,
       },
       request,
@@ -235,7 +240,8 @@ export class ScriptedRelay {
   }
 
   async #offer(session: Session, { n, handle, digests }: RelayRequestOf<'offer'>): Promise<void> {
-    const { blocks } = this.#opened(session, handle)
+    const box = this.#opened(session, handle)
+    const { blocks } = box
     const cids = digests.map(blockCid)
     const held = await blocks.has(cids)
     this.offered += cids.length
@@ -246,7 +252,12 @@ export class ScriptedRelay {
     await this.#say(session, { type: 'lacking', n, bitmap })
     await this.#exchange.fetch(handle, cids, { signal: AbortSignal.timeout(10_000) })
     const stored = { kind: 'blocks', count: digests.length, hash: hashOfStored(digests) }
-    await this.#say(session, { type: 'stored', n, signed: await this.sign(handle, stored) })
+    await this.#say(session, {
+      type: 'stored',
+      n,
+      signed: await this.sign(handle, stored),
+      bytes: costOf(box),
+    })
   }
 
   async #push(session: Session, request: RelayRequestOf<'push'>): Promise<void> {
@@ -262,10 +273,14 @@ export class ScriptedRelay {
       box.commits.push({ ...one, chain })
     }
     const stored = { kind: 'commits', count: ids.length, hash: hashOfStored(ids) }
-    await this.#say(session, { type: 'stored', n, signed: await this.sign(handle, stored) }, request)
+    await this.#say(
+      session,
+      { type: 'stored', n, signed: await this.sign(handle, stored), bytes: costOf(box) },
+      request,
+    )
     for (const [peer, other] of this.#sessions)
       if (peer !== session.peer && other.open.has(handle))
-        other.channel.post({ type: 'changed', handle, next: box.commits.length + 1 })
+        other.channel.post({ type: 'changed', handle, next: box.commits.length + 1, bytes: costOf(box) })
   }
 
   async #read(session: Session, request: RelayRequestOf<'read'>): Promise<void> {
@@ -307,6 +322,11 @@ interface Session {
   open: Set<string>
   nonce: Uint8Array
   peer: PeerId
+}
+
+/** What its commits cost: blocks are left out here. */
+function costOf({ commits }: Mailbox): number {
+  return commits.reduce((sum, { bytes }) => sum + bytes.length, 0)
 }
 
 /** Digests of all blocks that a relay has, in hexadecimal. */

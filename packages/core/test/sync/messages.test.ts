@@ -31,6 +31,7 @@ const MESSAGES: Record<string, Message> = {
     boot: '0f'.repeat(16),
     ended: 2,
     time: 1767225600000,
+    lossy: true,
   },
   ready: { type: 'ready' },
   bye: { type: 'bye', code: 'DEVICE_REVOKED', retryAfter: undefined },

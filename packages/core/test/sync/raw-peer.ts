@@ -25,6 +25,7 @@ export function hello(fields: Partial<MessageOf<'hello'>> = {}): MessageOf<'hell
     boot: '00'.repeat(16),
     ended: 0,
     time: 0,
+    lossy: false,
     ...fields,
   }
 }

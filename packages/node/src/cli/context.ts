@@ -22,6 +22,8 @@ export interface CommandContext {
   printJson(value: unknown): void
   /** Runs an operation in the process that has the home open, or here when none has. */
   call(operation: string, params?: Record<string, unknown>, io?: Partial<OperationIo>): Promise<unknown>
+  /** Resolves when what was printed is written, or could not be: then `signal` is aborted. */
+  flush(): Promise<void>
   close(): void
 }
 
@@ -38,16 +40,21 @@ export function createContext(): CommandContext {
     received.add(signal)
     controller.abort(new PeerfoldError('ABORTED', 'interrupted'))
   }
-  const pipeBroke = () => controller.abort(new PeerfoldError('ABORTED', 'nobody reads any more'))
+  const outputFailed = (error: NodeJS.ErrnoException) => {
+    const isPipe = error.code === 'EPIPE'
+    controller.abort(isPipe ? new PeerfoldError('ABORTED', 'nobody reads any more') : error)
+  }
   for (const signal of STOP_SIGNALS) process.on(signal, stop)
-  process.stdout.on('error', pipeBroke)
+  process.stdout.on('error', outputFailed)
+  // Nobody is left to be told: the exit code still says it.
+  process.stderr.on('error', () => {})
   const context = {
     home: defaultHome(),
     json: false,
     rates: {} as TransferRates,
     signal: controller.signal,
     configure(options: GlobalOptions) {
-      if (options.home !== undefined) context.home = resolve(options.home)
+      if (options.home !== undefined) context.home = options.home
       context.json = options.json ?? false
       context.rates = ratesOf(options)
     },
@@ -55,6 +62,8 @@ export function createContext(): CommandContext {
     printJson: (value: unknown) => void process.stdout.write(`${JSON.stringify(value)}\n`),
     call: (operation: string, params: Record<string, unknown> = {}, io: Partial<OperationIo> = {}) =>
       callOperation(context, operation, params, io),
+    // An error of the stream is told after the callback of the write.
+    flush: () => new Promise<void>((done) => process.stdout.write('', () => setImmediate(done))),
     close: () => {
       for (const signal of STOP_SIGNALS) process.off(signal, stop)
     },
@@ -63,7 +72,7 @@ export function createContext(): CommandContext {
 }
 
 function defaultHome(): string {
-  return resolve(process.env.PEERFOLD_HOME ?? join(homedir(), '.peerfold'))
+  return resolve(process.env.PEERFOLD_HOME || join(homedir(), '.peerfold'))
 }
 
 async function callOperation(

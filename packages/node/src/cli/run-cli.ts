@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { isPeerfoldError } from '@peerfold/core'
 import { Command, CommanderError } from 'commander'
 import { describeError, type ErrorDescription } from '../service/error-description.js'
 import { addDeviceCommands } from './commands/devices.js'
@@ -14,7 +15,9 @@ import { addTrashCommands } from './commands/trash.js'
 import { addWhyCommand } from './commands/why.js'
 import { type CommandContext, createContext } from './context.js'
 import { EXIT } from './exit.js'
+import { parsePath } from './parse-path.js'
 import { printable } from './printable.js'
+import { refuseEmpty } from './refuse-empty.js'
 
 /**
  * Runs one command line.
@@ -26,8 +29,11 @@ export async function runCli(args: readonly string[]): Promise<number> {
   const context = createContext()
   const program = createProgram(context)
   try {
-    await program.parseAsync([...args], { from: 'user' })
-    return EXIT.ok
+    await parse(program, args)
+    await context.flush()
+    return outputFailure(context.signal) === undefined
+      ? EXIT.ok
+      : reportError(undefined, context.json, context.signal)
   } catch (error) {
     return reportError(error, context.json || args.includes('--json'), context.signal)
   } finally {
@@ -35,27 +41,46 @@ export async function runCli(args: readonly string[]): Promise<number> {
   }
 }
 
+async function parse(program: Command, args: readonly string[]): Promise<void> {
+  await program.parseAsync([...args], { from: 'user' }).catch((error: unknown) => {
+    // Help and the version end like that.
+    if (!(error instanceof CommanderError) || error.exitCode !== 0) throw error
+  })
+}
+
 function createProgram(context: CommandContext): Command {
   const program = new Command('peerfold')
     .description('Keeps folders the same on all your devices, peer to peer, end-to-end encrypted.')
-    .version(ownVersion(), '--version')
-    .option('--home <dir>', 'where this device keeps its keys and blocks (or PEERFOLD_HOME)')
-    .option('--json', 'answers as JSON, one object a line', false)
+    .version(ownVersion(), '--version', 'shows the version')
+    .helpOption('-h, --help', 'shows this')
+    .helpCommand('help [command]', 'the same as --help')
+    .option('--home <dir>', 'where this device keeps its keys and blocks (or PEERFOLD_HOME)', parsePath)
+    .option('--json', 'answers as JSON, one object a line')
     .exitOverride()
     .configureOutput({ writeErr: () => {} })
     .showSuggestionAfterError(true)
-  program.hook('preAction', (_, command) => context.configure(command.optsWithGlobals()))
+    .addHelpText(
+      'after',
+      '\n`peerfold COMMAND --help` tells more. Paths in a workspace are names joined by "/".',
+    )
+  program.hook('preAction', (_, command) => {
+    refuseEmpty(command)
+    context.configure(command.optsWithGlobals())
+  })
+  program.commandsGroup('Devices:')
   addRunCommands(program, context)
   addSetUpCommands(program, context)
   addPairingCommands(program, context)
+  addDeviceCommands(program, context)
+  addRelayCommands(program, context)
   addStatusCommand(program, context)
+  program.commandsGroup('Synced folders:')
   addFolderCommands(program, context)
   addWhyCommand(program, context)
   addTrashCommands(program, context)
+  program.commandsGroup('Files of a workspace:')
   addFileCommands(program, context)
   addExportCommand(program, context)
-  addDeviceCommands(program, context)
-  addRelayCommands(program, context)
   return program
 }
 
@@ -65,20 +90,27 @@ function ownVersion(): string {
 }
 
 /** An error is one line on stderr: its code, what happened, what to do. */
-function reportError(error: unknown, json: boolean, { aborted }: AbortSignal): number {
-  if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok
-  if (aborted) return EXIT.interrupted
-  const said = error instanceof CommanderError ? describeUsage(error) : describeError(error)
+function reportError(error: unknown, json: boolean, signal: AbortSignal): number {
+  const unwritten = outputFailure(signal)
+  if (signal.aborted && unwritten === undefined) return EXIT.interrupted
+  const said = error instanceof CommanderError ? describeUsage(error) : describeError(unwritten ?? error)
   const line = json ? JSON.stringify(said) : `${said.code}: ${oneLine(said.message)} — ${said.hint}`
   process.stderr.write(`${line}\n`)
   return EXIT_OF[said.code] ?? EXIT.failed
+}
+
+/** Why what was said could not be written, other than that nobody reads it. */
+function outputFailure({ aborted, reason }: AbortSignal): unknown {
+  return aborted && !isPeerfoldError(reason, 'ABORTED') ? reason : undefined
 }
 
 const EXIT_OF: Record<string, number> = { USAGE: EXIT.usage, NO_PEERS: EXIT.noPeers, TIMEOUT: EXIT.timeout }
 
 function describeUsage(error: CommanderError): ErrorDescription {
   const message =
-    error.code === 'commander.help' ? 'a command is missing' : error.message.replace(/^error: /, '')
+    error.code === 'commander.help'
+      ? 'there is no such command, or none is named'
+      : error.message.replace(/^error: /, '')
   return { code: 'USAGE', message, hint: '`peerfold --help` lists commands and flags.', retryable: false }
 }
 

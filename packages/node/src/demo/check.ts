@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import type { DemoDevice } from './device.js'
+import type { DemoDrive } from './drive.js'
 import { bringUpPair } from './pair.js'
 import type { DemoRelay } from './relay.js'
 import { gatherSources } from './sources.js'
@@ -8,6 +9,7 @@ import type { Tour } from './tour.js'
 import { verify } from './verify.js'
 
 export interface CheckOptions {
+  drive: DemoDrive
   directory: string
   /** Number of the step whose result is spoiled on purpose, from 1. */
   sabotage: number | undefined
@@ -19,14 +21,14 @@ export async function runCheck(
   laptop: DemoDevice,
   desktop: DemoDevice,
   relays: DemoRelay[],
-  { directory, sabotage: spoiled, print }: CheckOptions,
+  { drive, directory, sabotage: spoiled, print }: CheckOptions,
 ): Promise<boolean> {
-  const phrase = await bringUpPair(laptop, desktop, relays)
+  const [phrase] = await Promise.all([bringUpPair(laptop, desktop, relays), drive.start()])
   print(
     `laptop is process ${laptop.pid}, desktop is process ${desktop.pid}, ${relays.map(({ pid }) => `relay is process ${pid}`).join(', ')}`,
   )
   const sources = await gatherSources(directory)
-  const tour: Tour = { laptop, desktop, relays, phrase, sources, expected: {} }
+  const tour: Tour = { laptop, desktop, relays, drive, phrase, sources, expected: {} }
   for (const [index, step] of STEPS.entries()) {
     const number = index + 1
     try {

@@ -62,6 +62,15 @@ export class DemoDevice {
     return linesOf(await this.runRaw(...args))
   }
 
+  /** Runs a command to its end, and tells of each line that it prints meanwhile. */
+  async runWatched(onLine: (line: Line) => void, ...args: string[]): Promise<void> {
+    const lines = new Lines()
+    const child = this.#spawn(args)
+    lines.on(onLine)
+    const ended = lines.read(this.name, child)
+    await Promise.race([once(child, 'close'), ended.catch(() => {})])
+  }
+
   async runRaw(...args: string[]): Promise<Buffer> {
     return await this.runWith('', ...args)
   }

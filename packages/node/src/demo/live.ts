@@ -1,18 +1,26 @@
 import type { DemoDevice, Line } from './device.js'
+import type { DemoDrive } from './drive.js'
 import { bringUpPair } from './pair.js'
 import type { DemoRelay } from './relay.js'
 
 const ARROWS: Record<string, string> = { published: '→', applied: '←' }
+
+export interface LiveOptions {
+  drive: DemoDrive
+  interrupted: Promise<void>
+  print: (line: string) => void
+}
 
 /** Runs both devices until interrupted and shows what happens to the files that a person puts into the folders. */
 export async function showLive(
   laptop: DemoDevice,
   desktop: DemoDevice,
   relays: DemoRelay[],
-  { interrupted, print }: { interrupted: Promise<void>; print: (line: string) => void },
+  { drive, interrupted, print }: LiveOptions,
 ): Promise<number> {
   for (const device of [laptop, desktop]) device.onLine((line) => showLine(device, line, print))
-  const paired = await Promise.race([bringUpPair(laptop, desktop, relays).then(() => true), interrupted])
+  const ready = Promise.all([bringUpPair(laptop, desktop, relays), drive.start()]).then(() => true)
+  const paired = await Promise.race([ready, interrupted])
   if (paired === undefined) return 0
   print('')
   print(
@@ -23,8 +31,27 @@ export async function showLive(
   for (const { address, pid } of relays) print(`  relay    ${address}   (process ${pid})`)
   print('Stop with Ctrl-C.')
   print('')
-  await interrupted
+  await Promise.race([inviteBrowsers(laptop, drive, print), interrupted])
   return 0
+}
+
+/** One link after the other, each for one browser: the next when that one was used, or has expired. */
+async function inviteBrowsers(
+  laptop: DemoDevice,
+  drive: DemoDrive,
+  print: (line: string) => void,
+): Promise<never> {
+  for (let shown = true; shown; ) {
+    shown = false
+    await laptop.runWatched((line) => {
+      if (typeof line.ticket !== 'string') return
+      shown = true
+      print('The same files in a browser, with one click (for one browser, within ten minutes):')
+      print(`  ${drive.joinUrl(line.ticket)}`)
+      print('')
+    }, 'invite')
+  }
+  throw new Error('the laptop gives no tickets any more')
 }
 
 function showLine(device: DemoDevice, line: Line, print: (line: string) => void): void {

@@ -4,11 +4,12 @@ import { join, resolve } from 'node:path'
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { runCheck } from './check.js'
 import { DemoDevice } from './device.js'
+import { DemoDrive } from './drive.js'
 import { showLive } from './live.js'
 import { DemoRelay } from './relay.js'
 import { STEPS } from './steps.js'
 
-/** The main job: two devices, "laptop" and "desktop", with real folders, and a relay, all separate processes. */
+/** The main job: two devices, "laptop" and "desktop", with real folders, a relay, and the web drive, all separate processes. */
 
 interface DemoOptions {
   check?: boolean
@@ -30,16 +31,17 @@ async function main(args: string[]): Promise<number> {
   const laptop = new DemoDevice('laptop', directory)
   const desktop = new DemoDevice('desktop', directory)
   const relays = Array.from({ length: options.relays }, (_, i) => new DemoRelay(`relay ${i + 1}`, directory))
+  const drive = new DemoDrive()
   const interrupted = untilInterrupted()
   try {
-    if (options.check !== true) return await showLive(laptop, desktop, relays, { interrupted, print })
-    const checked = runCheck(laptop, desktop, relays, { directory, sabotage: options.sabotage, print })
+    if (options.check !== true) return await showLive(laptop, desktop, relays, { drive, interrupted, print })
+    const checked = runCheck(laptop, desktop, relays, { drive, directory, sabotage: options.sabotage, print })
     const passed = await Promise.race([checked, interrupted])
     if (passed === undefined) return INTERRUPTED
     print(passed ? `all ${STEPS.length} steps passed` : 'the tour failed')
     return passed ? 0 : 1
   } finally {
-    await Promise.all([laptop.close(), desktop.close(), ...relays.map((relay) => relay.stop())])
+    await Promise.all([laptop.close(), desktop.close(), drive.stop(), ...relays.map((relay) => relay.stop())])
     if (options.check === true && options.dir === undefined)
       await rm(directory, { recursive: true, force: true })
   }
@@ -56,7 +58,7 @@ function untilInterrupted(): Promise<void> {
 function parseOptions(args: string[]): DemoOptions | number {
   const program = new Command('npm start --')
     .description(
-      'Runs two Peerfold devices and a relay on this machine and shows what happens to files in their folders.',
+      'Runs two Peerfold devices, a relay and a web drive on this machine, and shows what happens to the files.',
     )
     .option('--check', 'makes a scripted tour and exits')
     .option(

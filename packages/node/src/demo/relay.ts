@@ -9,13 +9,17 @@ import { endProcess, isType, Lines } from './running-process.js'
 /** The package beside this one. It builds on this one, so the demo knows it as a command only. */
 const CLI = fileURLToPath(new URL('../../../relay/dist/cli.js', import.meta.url))
 
+/** For devices, and for browsers. */
+const ANY_PORTS = ['/ip4/127.0.0.1/tcp/0', '/ip4/127.0.0.1/tcp/0/ws']
+
 /** The relay of the demo: a process of the `peerfold-relay` command, with its data and its logs in one directory. */
 export class DemoRelay {
   /** All that the relay ever wrote lies below. */
   readonly directory: string
   readonly #lines = new Lines()
   #running: ChildProcess | undefined
-  #address: string | undefined
+  /** The first is for devices, the others are for browsers. */
+  #addresses: string[] = []
 
   constructor(name: string, directory: string) {
     this.directory = join(directory, name)
@@ -27,17 +31,18 @@ export class DemoRelay {
 
   /** Ends in `/p2p/…`. The same after it was started again. */
   get address(): string {
-    if (this.#address === undefined) throw new Error('the relay was never started')
-    return this.#address
+    const [address] = this.#addresses
+    if (address === undefined) throw new Error('the relay was never started')
+    return address
   }
 
   /** Idempotent. */
   async start(): Promise<void> {
     if (this.#running !== undefined) return
     await mkdir(this.directory, { recursive: true })
-    const listen = this.#address?.replace(/\/p2p\/.*/, '') ?? '/ip4/127.0.0.1/tcp/0'
+    const before = this.#addresses.map((address) => address.replace(/\/p2p\/.*/, ''))
     const args = ['start', '--json', '--open', '--data', join(this.directory, 'data')]
-    args.push('--listen', listen, '--http', '127.0.0.1:0')
+    args.push('--listen', ...(before.length > 0 ? before : ANY_PORTS), '--http', '127.0.0.1:0')
     const child = spawn(process.execPath, [CLI, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...GLIBC },
@@ -46,7 +51,7 @@ export class DemoRelay {
     child.stderr.pipe(createWriteStream(join(this.directory, 'log'), { flags: 'a' }))
     const ended = this.#lines.read('the relay', child)
     const ready = await Promise.race([this.#lines.wait(isType('ready')), ended])
-    this.#address = (ready.addresses as string[])[0]
+    this.#addresses = (ready.addresses as string[]).toSorted((a, b) => a.length - b.length)
   }
 
   /** Idempotent. */

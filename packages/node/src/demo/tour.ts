@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import type { DemoDevice } from './device.js'
+import type { DemoDrive } from './drive.js'
 import type { DemoRelay } from './relay.js'
 import { type Listing, look } from './verifier.js'
 
@@ -8,6 +9,7 @@ export interface Tour {
   desktop: DemoDevice
   /** One, or two of which one is killed in the middle. */
   relays: DemoRelay[]
+  drive: DemoDrive
   /** The recovery phrase of the devices' user. */
   phrase: string
   /** A real source tree to begin with. */

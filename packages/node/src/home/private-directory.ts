@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { chmod, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { PeerfoldError } from '@peerfold/core'
 
 const KEY_BYTES = 32
@@ -13,12 +13,26 @@ const KEY_BYTES = 32
  */
 export async function preparePrivateDirectory(directory: string, purpose: string): Promise<void> {
   try {
-    await mkdir(directory, { recursive: true, mode: 0o700 })
+    await makeDirectory(directory)
     const { mode } = await stat(directory)
     if ((mode & 0o077) !== 0) await chmod(directory, 0o700)
   } catch (cause) {
     throw new PeerfoldError('HOME_INVALID', `cannot use ${directory} as ${purpose}`, { cause })
   }
+}
+
+/** Node's own recursion never ends where an existing directory takes no others, as in /proc. */
+async function makeDirectory(directory: string): Promise<void> {
+  // Two processes may make the same one.
+  const make = () =>
+    mkdir(directory, { mode: 0o700 }).catch(async (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST' || !(await stat(directory)).isDirectory()) throw error
+    })
+  await make().catch(async (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT' || dirname(directory) === directory) throw error
+    await makeDirectory(dirname(directory))
+    await make()
+  })
 }
 
 /**

@@ -6,6 +6,7 @@ import type { Operation, OperationIo, OperationNeeds } from './operation.js'
 import { optionalText, text } from './params.js'
 import { RELAY_OPERATIONS } from './relay-operations.js'
 import { selectWorkspace } from './select-workspace.js'
+import { untilRead } from './until-read.js'
 
 /** What must be running for an operation; decides how its own process opens the device when none runs. */
 export function operationNeeds(name: string): OperationNeeds {
@@ -132,9 +133,13 @@ async function addFolder(
   const { directory } = await locateDirectory(text(params, 'folder'))
   const bound = pf.folders.list().find((folder) => folder.directory === directory)
   if (bound !== undefined && params.existing === true) return { id: bound.workspace, folder: directory }
+  if (bound !== undefined)
+    throw new PeerfoldError('FOLDER_IN_USE', `${directory} is synced already`, {
+      hint: '`peerfold start` keeps it in sync; `peerfold status` shows how far it is.',
+    })
   const name = optionalText(params, 'name') ?? (basename(directory) || 'files')
   const { workspace, folder } = await pf.folders.create(name, directory, { signal })
-  if (params.wait === true) await folder.settled({ signal })
+  if (params.wait === true) await untilRead(folder, signal)
   return { id: workspace.id, name: workspace.name, folder: folder.directory }
 }
 

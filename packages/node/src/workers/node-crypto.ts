@@ -58,6 +58,9 @@ export function createNodeCrypto(init: NodeCryptoInit = {}): Crypto {
   )
 }
 
+/** Making a key takes longer than signing: a seed that is used again keeps its key. */
+const privateKeys = new WeakMap<Uint8Array, openssl.KeyObject>()
+
 const runNow = createCryptoRunner(openssl, false)
 
 class NodeCrypto implements Crypto {
@@ -277,6 +280,14 @@ function unwrap<R>(outcome: CryptoOutcome, start: number): R[] {
 }
 
 function privateKey(seed: Uint8Array): openssl.KeyObject {
+  const known = privateKeys.get(seed)
+  if (known !== undefined) return known
   checkLength(seed, 32, 'seed')
-  return openssl.createPrivateKey({ key: Buffer.concat([PKCS8, seed]), format: 'der', type: 'pkcs8' })
+  const key = openssl.createPrivateKey({
+    key: Buffer.concat([PKCS8, seed]),
+    format: 'der',
+    type: 'pkcs8',
+  })
+  privateKeys.set(seed, key)
+  return key
 }

@@ -73,6 +73,27 @@ describe('bad input on the command line', () => {
     expectError(await peerfold('new', ['status', '--frobnicate']), 'USAGE', 2)
     expectError(await peerfold('new', []), 'USAGE', 2)
     expectError(await peerfold('new', ['join']), 'USAGE', 2)
+    expectError(await peerfold('new', ['help', 'frobnicate']), 'USAGE', 2)
+    expectError(await peerfold('new', ['status', '--timeout', '1e12']), 'USAGE', 2)
+    expect(JSON.parse((await peerfold('new', ['add', '--json'])).stderr)).toMatchObject({ code: 'USAGE' })
+  })
+
+  test('what is empty, as from a variable that is not set: not the current directory, nor a root', async () => {
+    for (const args of [
+      ['add', ''],
+      ['up', ''],
+      ['export', ''],
+      ['join', 'x', '--folder', ''],
+      ['--home', '', 'ls'],
+      ['recover', '--folder', ''],
+      ['get', 'x', ''],
+      ['put', ''],
+      ['mkdir', ''],
+      ['pause', ''],
+      ['ls', '--workspace', ''],
+      ['start', '--listen', '/ip4/127.0.0.1/tcp/0', ''],
+    ])
+      expectError(await peerfold('new', args), 'USAGE', 2)
   })
 
   test('a device without identity', async () => {
@@ -82,7 +103,7 @@ describe('bad input on the command line', () => {
   })
 
   test('tickets that are none', async () => {
-    for (const ticket of ['', 'hello', 'peerfold:', 'peerfold:abcdef', 'peerfold://join#abcdef'])
+    for (const ticket of ['hello', 'peerfold:', 'peerfold:abcdef', 'peerfold://join#abcdef'])
       expectError(await peerfold('tickets', ['join', ticket]), 'TICKET_INVALID')
   })
 
@@ -95,6 +116,20 @@ describe('bad input on the command line', () => {
   test('a home that is a file', async () => {
     await writeFile(join(directory, 'file'), '')
     expectError(await peerfold('file', ['status']), 'HOME_INVALID')
+    expectError(await peerfold('file/below', ['init']), 'HOME_INVALID')
+  })
+
+  test('a home where no directory can be made ends with an error, too', async () => {
+    expectError(await peerfold('x', ['--home', '/proc/home', 'init']), 'HOME_INVALID')
+  })
+
+  test('addresses that nobody can listen on', async () => {
+    await peerfold('deaf', ['init'])
+    for (const address of ['nonsense', '/ip4/192.0.2.77/tcp/1', '/ip4/127.0.0.1/udp/1']) {
+      const refused = await peerfold('deaf', ['start', '--listen', address])
+      expectError(refused, 'INVALID_ARGUMENT')
+      expect(refused.stderr).not.toMatch(/ at |faultTolerance/)
+    }
   })
 
   test('a home in use: commands go to who uses it, a second start is refused', async () => {
@@ -126,6 +161,15 @@ describe('bad input on the command line', () => {
     expectError(await add('other', 'outer'), 'FOLDER_IN_USE')
   }, 60_000)
 
+  test('a folder that refuses the marker, as a read-only one does', async () => {
+    await peerfold('marked', ['init'])
+    await mkdir(join(directory, 'unmarked'))
+    await writeFile(join(directory, 'unmarked/.peerfold'), 'a file in the place of the marker')
+    const refused = await peerfold('marked', ['add', join(directory, 'unmarked')])
+    expect({ code: refused.code, lines: refused.stderr.split('\n').length }).toEqual({ code: 1, lines: 2 })
+    expect(refused.stderr).not.toContain('INTERNAL')
+  })
+
   test('an identity that is there already', async () => {
     expect((await peerfold('twice', ['init'])).code).toBe(0)
     expectError(await peerfold('twice', ['init']), 'IDENTITY_EXISTS')
@@ -143,6 +187,12 @@ describe('bad input on the command line', () => {
     expectError(await peerfold('paths', ['mkdir', 'b.txt/c']), 'NOT_A_FOLDER')
     expectError(await peerfold('paths', ['ls', '--workspace', 'nope']), 'WORKSPACE_NOT_FOUND')
     expectError(await peerfold('paths', ['device', 'remove', 'nobody']), 'DEVICE_NOT_FOUND')
+    expectError(await peerfold('paths', ['get', 'b.txt', join(directory, 'no/such')]), 'FOLDER_NOT_FOUND')
+    expectError(
+      await peerfold('paths', ['get', 'b.txt', join(directory, 'files/a.txt/b')]),
+      'FOLDER_NOT_FOUND',
+    )
+    expectError(await peerfold('paths', ['get', 'b.txt', join(directory, 'files/a.txt')]), 'ALREADY_EXISTS')
     expect((await peerfold('paths', ['cat', 'b.txt'])).stdout).toBe('a')
   }, 60_000)
 

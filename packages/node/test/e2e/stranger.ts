@@ -106,6 +106,7 @@ export function hello(user: string, entries: Uint8Array[]): Uint8Array {
     boot,
     ended: 0,
     time: Date.now(),
+    lossy: false,
   }
   return lengthPrefixed.encode.single(encodeMessage(message)).subarray()
 }

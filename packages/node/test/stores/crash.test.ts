@@ -3,7 +3,7 @@ import { mkdtempSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Block, isPeerfoldError, type KeyValue } from '@peerfold/core'
+import { type Block, type BlockStore, isPeerfoldError, type KeyValue } from '@peerfold/core'
 import { blockCid } from '@peerfold/core/platform'
 import {
   assertCode,
@@ -14,7 +14,7 @@ import {
 } from '@peerfold/core/testing'
 import { ClassicLevel } from 'classic-level'
 import { describe, expect, test } from 'vitest'
-import { type FileBlockStore, openFileBlockStore } from '../../src/stores/block-store/index.js'
+import { openFileBlockStore } from '../../src/stores/block-store/index.js'
 import { type Fault, FaultyDisk } from './faulty-disk.js'
 
 const SEED = 'block store faults'
@@ -66,7 +66,7 @@ class Ledger {
 }
 
 /** Puts, flushes and deletes, as the seed says; failures are taken as they come. */
-async function work(store: FileBlockStore, random: SeededRandom, ledger: Ledger): Promise<void> {
+async function work(store: BlockStore, random: SeededRandom, ledger: Ledger): Promise<void> {
   const attempt = async (call: () => Promise<void>, then: () => void) => {
     try {
       await call()
@@ -102,7 +102,7 @@ async function work(store: FileBlockStore, random: SeededRandom, ledger: Ledger)
   }
 }
 
-async function check(store: FileBlockStore, ledger: Ledger): Promise<void> {
+async function check(store: BlockStore, ledger: Ledger): Promise<void> {
   const listed = new Set((await collect(store.list())).map(String))
   for (const [name, { cid, bytes }] of ledger.blocks) {
     const [held] = await store.has([cid])

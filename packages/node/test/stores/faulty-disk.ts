@@ -1,8 +1,9 @@
 import { existsSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { BlockDisk, SegmentFile, SegmentFiles } from '@peerfold/core/platform'
 import type { SeededRandom } from '@peerfold/core/testing'
-import { type Disk, nodeDisk } from '../../src/stores/block-store/disk.js'
-import type { SegmentFile, SegmentFiles } from '../../src/stores/log-store/files.js'
+import { nodeDisk } from '../../src/stores/block-store/node-disk.js'
+import { diskError } from '../../src/stores/log-store/files.js'
 
 export type Fault = 'crash' | 'EIO' | 'ENOSPC'
 
@@ -13,13 +14,14 @@ const GROWING = new Set(['write', 'create', 'makeDirectory'])
  * A real disk on which the Nth call fails, once or (a crash) with all that follow. It also notes what was synced, so that `cutPower` can take
  * away the rest: unsynced bytes, and names in directories that were not synced.
  */
-export class FaultyDisk implements Disk {
+export class FaultyDisk implements BlockDisk {
   readonly name = 'a faulty disk'
+  readonly toError = diskError
   calls = 0
   dead = false
   #happened = false
   readonly #root: string
-  readonly #disk: Disk
+  readonly #disk: BlockDisk
   readonly #fault: { kind: Fault; at: number } | undefined
   /** Bytes of each file that are on the platter. */
   readonly #synced = new Map<string, number>()

@@ -3,7 +3,7 @@ import { mkdtempSync } from 'node:fs'
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Block } from '@peerfold/core'
+import type { Block, BlockStore } from '@peerfold/core'
 import { blockCid } from '@peerfold/core/platform'
 import {
   assertCode,
@@ -15,7 +15,7 @@ import {
 import type { Blockstore } from 'interface-blockstore'
 import type { CID } from 'multiformats/cid'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { type FileBlockStore, openFileBlockStore } from '../../src/stores/block-store/file-block-store.js'
+import { openFileBlockStore } from '../../src/stores/block-store/file-block-store.js'
 
 export const temporary = () => mkdtempSync(join(tmpdir(), 'peerfold-blocks-'))
 
@@ -98,7 +98,7 @@ Object.assign(globalThis, { describe, it: test, beforeEach, afterEach })
 const { interfaceBlockstoreTests } = await import('interface-blockstore-tests')
 
 describe('interface-blockstore compliance of the block store on disk', () => {
-  const opened: { store: FileBlockStore; directory: string }[] = []
+  const opened: { store: BlockStore; directory: string }[] = []
   interfaceBlockstoreTests({
     setup: async (): Promise<Blockstore> => {
       const directory = temporary()

@@ -1,10 +1,11 @@
 import { cp, mkdtemp, open, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { SegmentFile, SegmentFiles } from '@peerfold/core/platform'
 import { readThroughDamage } from '@peerfold/core/testing'
 import { afterEach, describe, expect, test } from 'vitest'
 import { openSegmentFiles } from '../../src/stores/log-store/files.js'
-import { openFileLogStore, type SegmentFile, type SegmentFiles } from '../../src/stores/log-store/index.js'
+import { openFileLogStore } from '../../src/stores/log-store/index.js'
 
 const directories: string[] = []
 

@@ -1,9 +1,9 @@
 import type { Clock, EpochId, PeerId, WorkspaceHandle } from '@peerfold/core'
 import type { Health } from '../health.js'
-import { currentMailbox, type Standing } from '../mailbox/jobs.js'
+import { currentMailbox } from '../mailbox/jobs.js'
 import type { LeasedBlock } from '../mailbox/records.js'
 import { isKept, readMailbox } from '../mailbox/reduce.js'
-import { type BlockRow, blockRow, keys } from '../mailbox/rows.js'
+import { type BlockRow, blockRow, keys, type MailboxRow } from '../mailbox/rows.js'
 import type { Draft, Writer } from '../mailbox/writer.js'
 import type { SharedBlocks } from './shared-blocks.js'
 
@@ -35,7 +35,7 @@ export interface LeaseRequest {
 export async function leaseBlocks(
   init: LeasesInit,
   request: LeaseRequest,
-): Promise<{ gone: string[]; standing: Standing }> {
+): Promise<{ gone: string[]; standing: MailboxRow }> {
   const { handle, epoch, sender, digests } = request
   const cost = { commits: 1, bytes: digests.length * BYTES_OF_A_BLOCK }
   const until = init.clock.now() + init.leaseMs

@@ -13,6 +13,8 @@ export interface CommandContext {
   print(text: string): void
   /** One JSON object on one line on stdout. */
   printJson(value: unknown): void
+  /** Resolves when what was printed is written, or nobody reads it. @throws why it could not be written */
+  flush(): Promise<void>
   close(): void
 }
 
@@ -33,8 +35,13 @@ export function createContext(): CommandContext {
     controller.abort()
   }
   for (const signal of STOP_SIGNALS) process.on(signal, stop)
-  // Who reads no more has had enough of a command; a relay goes on.
-  process.stdout.on('error', () => {})
+  let unwritten: NodeJS.ErrnoException | undefined
+  // Who reads no more has had enough of a command; a relay goes on, and tells of any other trouble when it ends.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') unwritten ??= error
+  })
+  // Nobody is left to be told: the exit code still says it.
+  process.stderr.on('error', () => {})
   let given: GlobalOptions = {}
   const context = {
     json: false,
@@ -51,6 +58,11 @@ export function createContext(): CommandContext {
       }),
     print: (text: string) => void process.stdout.write(`${text}\n`),
     printJson: (value: unknown) => void process.stdout.write(`${JSON.stringify(value)}\n`),
+    flush: async () => {
+      // An error of the stream is told after the callback of the write.
+      await new Promise<void>((done) => process.stdout.write('', () => setImmediate(done)))
+      if (unwritten !== undefined) throw unwritten
+    },
     close: () => {
       for (const signal of STOP_SIGNALS) process.off(signal, stop)
     },

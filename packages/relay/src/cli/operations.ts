@@ -1,5 +1,5 @@
 import { statfs } from 'node:fs/promises'
-import { PeerfoldError } from '@peerfold/core'
+import { PeerfoldError, type WorkspaceHandle } from '@peerfold/core'
 import type { ServiceCaller } from '@peerfold/node/control'
 import type { RelayConfig } from '../config/schema.js'
 import type { RelayMetrics } from '../metrics.js'
@@ -28,7 +28,7 @@ export interface LimitsAnswer {
 
 export function createOperations(init: OperationsInit): ServiceCaller {
   const { service, config } = init
-  const operations: Record<string, () => Promise<unknown>> = {
+  const operations: Record<string, (params: Record<string, unknown>) => Promise<unknown>> = {
     ping: async () => ({}),
     status: () => statusOf(service, config, true),
     limits: async (): Promise<LimitsAnswer> => ({
@@ -36,6 +36,10 @@ export function createOperations(init: OperationsInit): ServiceCaller {
       refused: await refusedBy(init),
     }),
     gc: () => service.collect(),
+    reset: async ({ handle }) => {
+      await service.reset(checkHandle(handle))
+      return {}
+    },
     verify: async () => {
       throw new PeerfoldError('HOME_LOCKED', 'the relay is running', {
         hint: 'Stop it first: what it writes meanwhile would look like damage.',
@@ -43,13 +47,21 @@ export function createOperations(init: OperationsInit): ServiceCaller {
     },
   }
   return {
-    call: async (name) => {
+    call: async (name, params) => {
       const operation = Object.hasOwn(operations, name) ? operations[name] : undefined
       if (operation === undefined) throw new PeerfoldError('INVALID_ARGUMENT', `no such operation: ${name}`)
-      return await operation()
+      return await operation(params)
     },
     close: async () => {},
   }
+}
+
+/** @throws {PeerfoldError} `INVALID_ARGUMENT` */
+export function checkHandle(handle: unknown): WorkspaceHandle {
+  if (typeof handle === 'string' && /^[0-9a-f]{64}$/.test(handle)) return handle
+  throw new PeerfoldError('INVALID_ARGUMENT', 'not the handle of a workspace', {
+    hint: 'It has 64 hexadecimal digits: `peerfold relay list` names it on the device that is shut out.',
+  })
 }
 
 export async function statusOf(

@@ -1,12 +1,13 @@
 import { readFileSync } from 'node:fs'
 import { isPeerfoldError, PeerfoldError } from '@peerfold/core'
-import { describeError, type ErrorDescription, EXIT, printable } from '@peerfold/node/control'
+import { describeError, type ErrorDescription, EXIT, printable, refuseEmpty } from '@peerfold/node/control'
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { type Given, unknownName } from '../config/load-config.js'
 import { SETTINGS } from '../config/schema.js'
 import { addAllowCommand } from './commands/allow.js'
 import { addGcCommand } from './commands/gc.js'
 import { addLimitsCommand } from './commands/limits.js'
+import { addResetCommand } from './commands/reset.js'
 import { addStartCommand } from './commands/start.js'
 import { addStatusCommand } from './commands/status.js'
 import { addVerifyCommand } from './commands/verify.js'
@@ -21,39 +22,59 @@ import { FoundDamage } from './found-damage.js'
 export async function runCli(args: readonly string[]): Promise<number> {
   const context = createContext()
   try {
+    const exitCode = await runProgram(context, args)
+    await context.flush()
+    return exitCode
+  } catch (error) {
+    return reportError(error, context.json || args.includes('--json'))
+  } finally {
+    context.close()
+  }
+}
+
+/** @returns the exit code of a command that has said all there is to say; throws what is still to be reported */
+async function runProgram(context: CommandContext, args: readonly string[]): Promise<number> {
+  try {
     await createProgram(context).parseAsync([...args], { from: 'user' })
     return EXIT.ok
   } catch (error) {
+    // Help and the version end like that.
     if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok
     if (error instanceof FoundDamage) return EXIT.failed
-    return reportError(error, context.json || args.includes('--json'), context.signal)
-  } finally {
-    context.close()
+    if (context.signal.aborted) return EXIT.interrupted
+    throw error
   }
 }
 
 function createProgram(context: CommandContext): Command {
   const program = new Command('peerfold-relay')
     .description('Holds ciphertext for devices that are away, and cannot read it.')
-    .version(ownVersion(), '--version')
+    .version(ownVersion(), '--version', 'shows the version')
+    .helpOption('-h, --help', 'shows this')
+    .helpCommand('help [command]', 'the same as --help')
     .option('--data <dir>', 'where keys, log and blocks lie (or PEERFOLD_RELAY_DATA)')
     .option('--config <file>', 'settings as YAML or JSON (or PEERFOLD_RELAY_CONFIG)')
-    .option('--set <name=value>', 'any setting, such as limits.quota=5GiB; can be repeated', parseSetting, {})
-    .option('--json', 'answers as JSON, one object a line', false)
+    .option('--set <name=value>', 'any setting, such as limits.quota=5GiB; can be repeated', parseSetting)
+    .option('--json', 'answers as JSON, one object a line')
     .exitOverride()
     .configureOutput({ writeErr: () => {} })
     .showSuggestionAfterError(true)
-  program.hook('preAction', (_, command) => context.configure(command.optsWithGlobals()))
+    .addHelpText('after', '\n`peerfold-relay COMMAND --help` tells more.')
+  program.hook('preAction', (_, command) => {
+    for (const each of [program, command]) refuseEmpty(each)
+    context.configure(command.optsWithGlobals())
+  })
   addStartCommand(program, context)
   addStatusCommand(program, context)
   addAllowCommand(program, context)
   addLimitsCommand(program, context)
   addGcCommand(program, context)
+  addResetCommand(program, context)
   addVerifyCommand(program, context)
   return program
 }
 
-function parseSetting(text: string, before: Given): Given {
+function parseSetting(text: string, before: Given = {}): Given {
   const [, name, value] = /^([^=]+)=(.*)$/s.exec(text) ?? []
   if (name === undefined) throw new InvalidArgumentError('NAME=VALUE, such as limits.quota=5GiB')
   if (!SETTINGS.includes(name)) {
@@ -69,8 +90,7 @@ function ownVersion(): string {
 }
 
 /** An error is one line on stderr: its code, what happened, what to do. */
-function reportError(error: unknown, json: boolean, { aborted }: AbortSignal): number {
-  if (aborted) return EXIT.interrupted
+function reportError(error: unknown, json: boolean): number {
   const isUsage = error instanceof CommanderError
   const said = isUsage ? describeUsage(error) : describeFailure(error)
   const line = json ? JSON.stringify(said) : `${said.code}: ${oneLine(said.message)} — ${said.hint}`
@@ -95,7 +115,9 @@ function describeFailure(error: unknown): ErrorDescription {
 
 function describeUsage(error: CommanderError): ErrorDescription {
   const message =
-    error.code === 'commander.help' ? 'a command is missing' : error.message.replace(/^error: /, '')
+    error.code === 'commander.help'
+      ? 'there is no such command, or none is named'
+      : error.message.replace(/^error: /, '')
   const hint = '`peerfold-relay --help` lists commands and flags.'
   return { code: 'USAGE', message, hint, retryable: false }
 }

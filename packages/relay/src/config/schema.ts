@@ -87,7 +87,7 @@ export const configSchema = v.strictObject({
     polls: v.optional(count(1, 100_000), 5_000),
     /** Long polls of one device: two tabs and a leftover of a broken connection. */
     pollsPerPeer: v.optional(count(1), 4),
-    /** Requests a second from one address, after a burst of ten times as many. */
+    /** Requests a second from one address, after a burst of ten times as many. Those for many blocks with a token do not count. */
     requestsPerAddress: v.optional(count(1), 100),
     /** Bytes of blocks in memory for slow readers, all together. */
     blockBytes: v.optional(size(4 * MIB), 64 * MIB),

@@ -7,8 +7,10 @@ import type { RelayLogger } from '../logger.js'
 import type { RelayMetrics } from '../metrics.js'
 import type { RelayService, Tokens } from '../service.js'
 import { AddressRates, clientAddress } from './addresses.js'
+import { BlockMemory } from './block-memory.js'
 import { busy, forbidden, HttpProblem, malformed, sendJson, sendProblem, unauthorized } from './problem.js'
 import { BlockRoute } from './serve-block.js'
+import { BlocksRoute } from './serve-blocks.js'
 import { PollRoute } from './serve-poll.js'
 
 export type HttpService = Pick<
@@ -27,6 +29,8 @@ interface Route {
   /** As metrics call it: nothing of the request gets into their names. */
   name: string
   methods: readonly string[]
+  /** Devices that have a token are bounded by how much they are sent at a time, not by how often they ask. */
+  bounded?: boolean
   serve(request: IncomingMessage, response: ServerResponse, parts: string[]): Promise<void> | void
 }
 
@@ -49,13 +53,16 @@ export class Routes {
   readonly #rates: AddressRates
   readonly #poll: PollRoute
   readonly #block: BlockRoute
+  readonly #blocks: BlocksRoute
 
   constructor(init: RoutesInit) {
     const { config, service } = init
     this.#init = init
     this.#rates = new AddressRates({ clock: systemClock, rate: config.requestsPerAddress })
     this.#poll = new PollRoute(service, config)
-    this.#block = new BlockRoute(service, config)
+    const memory = new BlockMemory(config.blockBytes)
+    this.#block = new BlockRoute(service, config, memory)
+    this.#blocks = new BlocksRoute(service, config, memory)
   }
 
   get polls(): number {
@@ -75,7 +82,8 @@ export class Routes {
       const { route, parts } = this.#find(request)
       name = route.name
       if (full) throw busy(503, 'too many connections', 5)
-      if (route.name !== 'health') this.#admit(request)
+      const isBounded = route.bounded === true && this.#callerOf(request) !== undefined
+      if (route.name !== 'health' && !isBounded) this.#admit(request)
       if (request.method === 'OPTIONS') response.writeHead(204, PREFLIGHT).end()
       else await route.serve(request, response, parts)
     } catch (error) {
@@ -122,6 +130,16 @@ export class Routes {
           return this.#poll.serve(request, response, this.#caller(request))
         },
       }
+    if (parts.length === 3 && first === 'v1' && second === 'blocks')
+      return {
+        name: 'blocks',
+        methods: ['POST'],
+        bounded: true,
+        serve: (request, response, [, , handle = '']) => {
+          withCors(response)
+          return this.#blocks.serve(request, response, this.#caller(request), handle)
+        },
+      }
     if (parts.length === 4 && first === 'v1' && second === 'blocks')
       return {
         name: 'blocks',
@@ -148,9 +166,13 @@ export class Routes {
     if (wait !== undefined) throw busy(429, 'too many requests', Math.ceil(wait / 1000))
   }
 
-  #caller(request: IncomingMessage): NonNullable<ReturnType<Tokens['check']>> {
+  #callerOf(request: IncomingMessage): ReturnType<Tokens['check']> {
     const [, token] = /^Bearer ([A-Za-z0-9._~+/=-]{1,128})$/i.exec(request.headers.authorization ?? '') ?? []
-    const caller = token === undefined ? undefined : this.#init.service.tokens.check(token)
+    return token === undefined ? undefined : this.#init.service.tokens.check(token)
+  }
+
+  #caller(request: IncomingMessage): NonNullable<ReturnType<Tokens['check']>> {
+    const caller = this.#callerOf(request)
     if (caller === undefined) throw unauthorized()
     return caller
   }

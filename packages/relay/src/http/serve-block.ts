@@ -5,24 +5,24 @@ import { isBlockCid } from '@peerfold/core/platform'
 import { CID } from 'multiformats/cid'
 import type { RelayConfig } from '../config/schema.js'
 import type { RelayService, Tokens } from '../service.js'
+import type { BlockMemory } from './block-memory.js'
 import { busy, forbidden, HttpProblem, malformed } from './problem.js'
 
-type BlockLimits = Pick<RelayConfig['http'], 'blockBytes' | 'sendTimeout'>
+type BlockLimits = Pick<RelayConfig['http'], 'sendTimeout'>
 type Caller = NonNullable<ReturnType<Tokens['check']>>
 
-/** What a block may need before its size is known; just above the largest (PROTOCOL.md §2). */
-const RESERVED_BYTES = 1_200_000
 const HANDLE = /^[0-9a-f]{64}$/
 
 /** `GET /v1/blocks/<handle>/<cid>` */
 export class BlockRoute {
   readonly #service: Pick<RelayService, 'readBlock'>
   readonly #limits: BlockLimits
-  #bytes = 0
+  readonly #memory: BlockMemory
 
-  constructor(service: Pick<RelayService, 'readBlock'>, limits: BlockLimits) {
+  constructor(service: Pick<RelayService, 'readBlock'>, limits: BlockLimits, memory: BlockMemory) {
     this.#service = service
     this.#limits = limits
+    this.#memory = memory
   }
 
   async serve(
@@ -31,7 +31,8 @@ export class BlockRoute {
     caller: Caller,
     [handle, name]: [string, string],
   ): Promise<void> {
-    const cid = parseName(handle, name)
+    if (!isHandle(handle)) throw malformed('not the name of a block: /v1/blocks/<handle>/<cid>')
+    const cid = parseCid(name)
     if (!caller.handles.has(handle)) throw forbidden()
     const etag = `"${cid}"`
     response.setHeaders(blockHeaders(etag))
@@ -40,12 +41,11 @@ export class BlockRoute {
       response.writeHead(304).end()
       return
     }
-    if (this.#bytes + RESERVED_BYTES > this.#limits.blockBytes) throw busy(503, 'too many blocks under way')
-    this.#bytes += RESERVED_BYTES
+    if (!this.#memory.take()) throw busy(503, 'too many blocks under way')
     try {
       await this.#send(request, response, await this.#read(handle, cid))
     } finally {
-      this.#bytes -= RESERVED_BYTES
+      this.#memory.give()
     }
   }
 
@@ -69,13 +69,15 @@ export class BlockRoute {
   }
 }
 
-function parseName(handle: string, name: string): CID {
+export const isHandle = (handle: string) => HANDLE.test(handle)
+
+/** One name for a block: caches know it by its URL. @throws {HttpProblem} 400 */
+export function parseCid(name: string): CID {
   try {
     const cid = CID.parse(name)
-    // One name for a block: caches know it by its URL.
-    if (HANDLE.test(handle) && isBlockCid(cid) && cid.toString() === name) return cid
+    if (isBlockCid(cid) && cid.toString() === name) return cid
   } catch {}
-  throw malformed('not the name of a block: /v1/blocks/<handle>/<cid>')
+  throw malformed('not the name of a block')
 }
 
 function blockHeaders(etag: string): Map<string, string> {

@@ -36,11 +36,10 @@ export interface Push {
  *
  * @throws {PeerfoldError} `COMMIT_HELD`, `QUOTA_EXCEEDED`, `UNAUTHORIZED`, `BUSY`, and why the relay is read-only
  */
-export function pushCommits(init: JobsInit, push: Push): Promise<Standing> {
+export function pushCommits(init: JobsInit, push: Push): Promise<MailboxRow> {
   const bytes = push.commits.reduce((sum, { bytes: envelope }) => sum + envelope.length, 0)
-  return init.writer.submit({ commits: push.commits.length, bytes }, async (draft) => {
+  return init.writer.submit({ commits: push.commits.length, bytes, reads: rowsOf(push) }, async (draft) => {
     init.health.checkWritable()
-    await preload(draft.stage, push)
     const mailbox = await currentMailbox(draft.stage, push.handle, push.epoch)
     const fresh = await unknownOf(draft.stage, push)
     checkQuota(mailbox, fresh, init.limits.quotaBytes)
@@ -50,36 +49,55 @@ export function pushCommits(init: JobsInit, push: Push): Promise<Standing> {
     }
     if (fresh.length === 0) await keepLeases(draft, push)
     const standing = (await readMailbox(draft.stage, push.handle)) as MailboxRow
-    if (fresh.length > 0) draft.changed(push.handle, standing.next)
+    if (fresh.length > 0) draft.changed(push.handle, standing)
     return standing
   })
+}
+
+export interface Registering {
+  registration: Registration
+  signature: Uint8Array
+  /** Whether its sender is one whom the operator allows. Who repeats a registration needs not be: it shows that it knows the keys. */
+  mayBegin: boolean
 }
 
 /**
  * Begins a mailbox, or appends to its chain of epochs (PROTOCOL.md §10.4). The signature was checked.
  *
  * @returns whether it is new: repeating one changes nothing
- * @throws {PeerfoldError} `ALREADY_EXISTS`, `VERSION_MISMATCH` when `previous` is not the current epoch, `WORKSPACE_NOT_FOUND`, `QUOTA_EXCEEDED`
+ * @throws {PeerfoldError} `RELAY_REFUSED`, `ALREADY_EXISTS`, `VERSION_MISMATCH` when `previous` is not the current epoch, `WORKSPACE_NOT_FOUND`, `QUOTA_EXCEEDED`
  */
 export function registerEpoch(
   init: JobsInit,
-  registration: Registration,
-  signature: Uint8Array,
+  { registration, signature, mayBegin }: Registering,
 ): Promise<boolean> {
   const { handle, epoch, previous } = registration
   return init.writer.submit(EPOCH_COST, async (draft) => {
     init.health.checkWritable()
+    const mailbox = await readMailbox(draft.stage, handle)
     const known = await draft.stage.get(keys.epoch(handle, epoch))
-    if (known !== undefined) {
+    // After a reset what was registered before does not count.
+    if (known !== undefined && mailbox?.epoch !== undefined) {
       if (isRepeated(registration, { handle, epoch, ...epochRow.decode(known) })) return false
       throw new PeerfoldError('ALREADY_EXISTS', 'the epoch was registered with other keys')
     }
-    const mailbox = await readMailbox(draft.stage, handle)
-    if (previous === undefined) await checkNew(draft, mailbox, init.limits)
+    if (previous === undefined) await checkNew(draft, mailbox, init.limits, mayBegin)
     else checkSuccessor(mailbox, previous, init.limits)
     if (mailbox === undefined) await draft.append({ type: 'mailbox', handle, incarnation: newIncarnation() })
     await draft.append({ type: 'epoch', registration, signature })
     return true
+  })
+}
+
+/** Takes a mailbox out of the hands of whoever registered its current epoch (docs/decisions/0081). @throws {PeerfoldError} `WORKSPACE_NOT_FOUND` */
+export function resetEpochs(init: JobsInit, handle: WorkspaceHandle): Promise<void> {
+  return init.writer.submit(EPOCH_COST, async (draft) => {
+    init.health.checkWritable()
+    if ((await readMailbox(draft.stage, handle)) === undefined)
+      throw new PeerfoldError('WORKSPACE_NOT_FOUND', 'this relay has no mailbox of that handle', {
+        hint: 'Ask for it on the device that is shut out: `peerfold relay list`.',
+      })
+    await draft.append({ type: 'reset', handle })
   })
 }
 
@@ -94,7 +112,9 @@ async function checkNew(
   draft: Draft,
   mailbox: MailboxRow | undefined,
   limits: JobsInit['limits'],
+  mayBegin: boolean,
 ): Promise<void> {
+  if (!mayBegin) throw new PeerfoldError('RELAY_REFUSED', 'this relay takes only whom its operator allows')
   if (mailbox?.epoch !== undefined) {
     throw new PeerfoldError('ALREADY_EXISTS', 'the mailbox has an epoch: name it as the previous one')
   }
@@ -115,11 +135,15 @@ function checkSuccessor(
   if (mailbox.bytes > limits.quotaBytes + EPOCHS_BEYOND_QUOTA) throw overQuota()
 }
 
-/** One look at the index for all that will be asked. */
-async function preload(stage: Stage, { handle, sender, commits }: Push): Promise<void> {
+/** What will be asked of the index. */
+function rowsOf({ handle, sender, commits }: Push): string[] {
   const ids = commits.flatMap(({ id, prev }) => (prev === undefined ? [id] : [id, prev]))
-  const rows = [...new Set(ids)].map((id) => keys.commit(handle, id))
-  await stage.getMany([keys.state, keys.mailbox(handle), keys.sender(handle, sender), ...rows])
+  return [
+    keys.state,
+    keys.mailbox(handle),
+    keys.sender(handle, sender),
+    ...ids.map((id) => keys.commit(handle, id)),
+  ]
 }
 
 /** @throws {PeerfoldError} `UNAUTHORIZED` when another epoch came since the mailbox was opened */

@@ -1,4 +1,4 @@
-import { type Crypto, isPeerfoldError, type KeyValue, type WorkspaceHandle } from '@peerfold/core'
+import { type Crypto, isPeerfoldError, type KeyValue } from '@peerfold/core'
 import type { Health } from '../health.js'
 import { type RelayHome, withReserve } from '../home.js'
 import type { RelayCounters } from '../service.js'
@@ -7,7 +7,7 @@ import { Mailboxes } from './mailboxes.js'
 import { catchUp, type ReplayInit, rebuild } from './replay.js'
 import { below } from './rows.js'
 import { Rows } from './stage.js'
-import { Writer } from './writer.js'
+import { Writer, type WriterInit } from './writer.js'
 
 const MAX_TOLD = 100_000
 
@@ -19,7 +19,7 @@ export interface OpenMailboxesInit {
   told: RelayLog
   /** Devices have seen more than this disk holds. */
   restored: boolean
-  onChange: (handle: WorkspaceHandle, next: number) => void
+  onChange: WriterInit['onChange']
 }
 
 export interface OpenedMailboxes {
@@ -76,6 +76,6 @@ async function tellAll(rows: Rows, mailboxes: Mailboxes, onChange: OpenMailboxes
   for (const key of found) {
     const handle = key.slice(2)
     const mailbox = await mailboxes.get(handle)
-    if (mailbox !== undefined) onChange(handle, mailbox.next)
+    if (mailbox !== undefined) onChange(handle, mailbox)
   }
 }

@@ -9,6 +9,8 @@ export type LogEntry =
   /** A mailbox begins, or goes on under another incarnation. */
   | { type: 'mailbox'; handle: WorkspaceHandle; incarnation: string }
   | { type: 'epoch'; registration: Registration; signature: Uint8Array }
+  /** The operator had the epochs forgotten: the next one needs no predecessor. */
+  | { type: 'reset'; handle: WorkspaceHandle }
   | { type: 'commit'; handle: WorkspaceHandle; sender: PeerId; envelope: Uint8Array }
   /** A device pushed only what was there already: what it leased before is permanent all the same. */
   | { type: 'kept'; handle: WorkspaceHandle; sender: PeerId }
@@ -44,6 +46,8 @@ function fieldsOf(entry: LogEntry): unknown[] {
       return [fromHex(entry.handle), fromHex(entry.incarnation)]
     case 'epoch':
       return epochFields(entry)
+    case 'reset':
+      return [fromHex(entry.handle)]
     case 'commit':
       return [fromHex(entry.handle), entry.sender, entry.envelope]
     case 'kept':
@@ -99,6 +103,10 @@ const READERS: Record<string, { fields: number; decode: (fields: unknown[]) => L
       },
       signature: raw(signature, 64),
     }),
+  },
+  reset: {
+    fields: 1,
+    decode: ([handle]) => ({ type: 'reset', handle: id(handle) }),
   },
   commit: {
     fields: 3,

@@ -51,6 +51,12 @@ export async function applyEpoch(stage: Stage, { registration, signature }: Entr
   await charge(stage, handle, { ...mailbox, epoch }, ROW_BYTES)
 }
 
+/** What was registered before stays known for those who read up to a rotation; no epoch is the current one. */
+export async function applyReset(stage: Stage, { handle }: EntryOf<'reset'>): Promise<void> {
+  const mailbox = await readMailbox(stage, handle)
+  if (mailbox !== undefined) putMailbox(stage, handle, { ...mailbox, epoch: undefined })
+}
+
 /** @param sealed the envelope in the record, decoded, with its id */
 export async function applyCommit(
   stage: Stage,

@@ -16,6 +16,7 @@ import {
   applyKept,
   applyLease,
   applyMailbox,
+  applyReset,
   readState,
   START_STATE,
 } from './reduce.js'
@@ -191,6 +192,8 @@ async function applyEntry(
       return applyMailbox(stage, entry)
     case 'epoch':
       return applyEpoch(stage, entry)
+    case 'reset':
+      return applyReset(stage, entry)
     case 'commit':
       return applyCommit(stage, commits.get(entry.envelope) as Sealed, entry.sender, position)
     case 'kept':

@@ -10,10 +10,11 @@ import {
   applyKept,
   applyLease,
   applyMailbox,
+  applyReset,
   readState,
   START_STATE,
 } from './reduce.js'
-import { keys, stateRow } from './rows.js'
+import { keys, type MailboxRow, stateRow } from './rows.js'
 import { type Rows, Stage } from './stage.js'
 
 /** Commits and bytes of one append. */
@@ -25,18 +26,26 @@ const FRAME_HEAD = 8
 /** What who finds the queue full is told to wait, milliseconds. */
 const BUSY_MS = 500
 
+/** What is told of a mailbox that grew: its next place, and what it costs. */
+export type Grown = Pick<MailboxRow, 'next' | 'bytes'>
+
 /** What a job does: look at rows, and append records, all of them or, when it throws, none. */
 export interface Draft {
   stage: Stage
   append(entry: Exclude<LogEntry, { type: 'commit' }>): Promise<void>
   appendCommit(sealed: Sealed, sender: string): Promise<void>
   /** Whoever listens is told of these once all is durable. */
-  changed(handle: WorkspaceHandle, next: number): void
+  changed(handle: WorkspaceHandle, now: Grown): void
 }
 
-interface Job {
+/** What a job will cost, and rows that it is going to ask for. */
+interface JobInit {
   commits: number
   bytes: number
+  reads?: readonly string[]
+}
+
+interface Job extends JobInit {
   run(draft: Draft): Promise<unknown>
   resolve(result: unknown): void
   reject(error: unknown): void
@@ -50,9 +59,7 @@ interface Group {
   records: Uint8Array[]
   position: LogPosition
   last: { position: LogPosition; record: Uint8Array } | undefined
-  commits: number
-  bytes: number
-  changed: Map<WorkspaceHandle, number>
+  changed: Map<WorkspaceHandle, Grown>
   settled: Array<() => void>
 }
 
@@ -61,7 +68,7 @@ export interface WriterInit {
   rows: Rows
   health: Health
   counters: RelayCounters
-  onChange: (handle: WorkspaceHandle, next: number) => void
+  onChange: (handle: WorkspaceHandle, now: Grown) => void
 }
 
 /**
@@ -88,9 +95,9 @@ export class Writer {
    * Resolves with what the job returned when all that it appended is durable.
    * @throws {PeerfoldError} what the job threw; `BUSY` when too much waits; why the relay is read-only; `CLOSED`
    */
-  submit<T>(cost: { commits: number; bytes: number }, run: (draft: Draft) => Promise<T>): Promise<T> {
+  submit<T>(init: JobInit, run: (draft: Draft) => Promise<T>): Promise<T> {
     if (this.#waiting.length >= MAX_WAITING) return Promise.reject(busy())
-    return this.#enqueue({ ...cost, run, alone: undefined })
+    return this.#enqueue({ ...init, run, alone: undefined })
   }
 
   /** Runs a task while nothing else is written. */
@@ -132,6 +139,20 @@ export class Writer {
     return job
   }
 
+  /** At least one. */
+  #takeGroup(): Job[] {
+    const taken = [this.#take()]
+    let { commits, bytes } = taken[0] as Job
+    for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
+      commits += next.commits
+      bytes += next.bytes
+      const fits = commits <= GROUP.commits && bytes <= GROUP.bytes && taken.length < GROUP.commits
+      if (next.alone !== undefined || !fits) break
+      taken.push(this.#take())
+    }
+    return taken
+  }
+
   async #writeGroup(): Promise<void> {
     const { log, rows } = this.#init
     const group: Group = {
@@ -139,21 +160,13 @@ export class Writer {
       records: [],
       position: log.end,
       last: undefined,
-      commits: 0,
-      bytes: 0,
       changed: new Map(),
       settled: [],
     }
-    const taken: Job[] = []
-    for (
-      let next = this.#waiting[0];
-      next !== undefined && fits(group, next, taken.length);
-      next = this.#waiting[0]
-    ) {
-      const job = this.#take()
-      taken.push(job)
-      await this.#runJob(group, job)
-    }
+    const taken = this.#takeGroup()
+    // One look at the index for all of them: one for each would take as many turns of a busy event loop. Who needs a damaged row finds out itself.
+    await group.stage.getMany([...new Set(taken.flatMap(({ reads }) => reads ?? []))]).catch(() => {})
+    for (const job of taken) await this.#runJob(group, job)
     try {
       await this.#write(group)
       for (const settle of group.settled) settle()
@@ -161,7 +174,7 @@ export class Writer {
       for (const job of taken) job.reject(error)
       return
     }
-    for (const [handle, next] of group.changed) this.#init.onChange(handle, next)
+    for (const [handle, now] of group.changed) this.#init.onChange(handle, now)
   }
 
   /** What the job changes shows in the group only if all of it went well. */
@@ -173,9 +186,7 @@ export class Writer {
       group.records.push(...draft.records)
       group.position = draft.position
       group.last = draft.last ?? group.last
-      group.commits += job.commits
-      group.bytes += job.bytes
-      for (const [handle, next] of draft.changes) group.changed.set(handle, next)
+      for (const [handle, now] of draft.changes) group.changed.set(handle, now)
       group.settled.push(() => job.resolve(result))
     } catch (error) {
       job.reject(error)
@@ -221,7 +232,7 @@ export function hashOf(record: Uint8Array): string {
 class JobDraft implements Draft {
   readonly stage: Stage
   readonly records: Uint8Array[] = []
-  readonly changes = new Map<WorkspaceHandle, number>()
+  readonly changes = new Map<WorkspaceHandle, Grown>()
   position: LogPosition
   last: Group['last']
 
@@ -234,6 +245,7 @@ class JobDraft implements Draft {
     const position = this.#append(entry)
     if (entry.type === 'mailbox') await applyMailbox(this.stage, entry)
     else if (entry.type === 'epoch') await applyEpoch(this.stage, entry)
+    else if (entry.type === 'reset') await applyReset(this.stage, entry)
     else if (entry.type === 'kept') applyKept(this.stage, entry, position)
     else if (entry.type === 'lease') await applyLease(this.stage, entry, position)
     else await applyDropped(this.stage, entry)
@@ -244,8 +256,8 @@ class JobDraft implements Draft {
     await applyCommit(this.stage, sealed, sender, position)
   }
 
-  changed(handle: WorkspaceHandle, next: number): void {
-    this.changes.set(handle, next)
+  changed(handle: WorkspaceHandle, now: Grown): void {
+    this.changes.set(handle, now)
   }
 
   #append(entry: LogEntry): LogPosition {
@@ -256,16 +268,6 @@ class JobDraft implements Draft {
     this.position += FRAME_HEAD + record.length
     return position
   }
-}
-
-function fits(group: Group, job: Job, taken: number): boolean {
-  if (job.alone !== undefined) return false
-  if (taken === 0) return true
-  return (
-    group.commits + job.commits <= GROUP.commits &&
-    group.bytes + job.bytes <= GROUP.bytes &&
-    taken < GROUP.commits
-  )
 }
 
 export function busy(retryAfter = BUSY_MS, what = 'too much waits to be written'): PeerfoldError {

@@ -29,7 +29,8 @@ export async function answerOpen(context: Context, request: RelayRequestOf<'open
   ])
   const key = request.role === 'push' ? row?.push : row?.pull
   const genuine = await checkAccess(parts.crypto, key ?? NOBODY, context.channel, request, request.signature)
-  if (mailbox === undefined || row === undefined || !genuine) throw notFound()
+  // After a reset nobody's keys count until a device registers its own.
+  if (mailbox?.epoch === undefined || row === undefined || !genuine) throw notFound()
   const role = await admit(context, request, mailbox)
   if (role === 'rotation') context.post(await describeRotation(parts, request, row, mailbox))
   else await deliverOpened(context, request, role)
@@ -97,11 +98,12 @@ export async function answerRegister(
   context: Context,
   request: RelayRequestOf<'register'>,
 ): Promise<RelayAnswer> {
-  const { parts } = context
+  const { parts, sender } = context
   const { type: _, n, signature, ...registration } = request
   parts.health.checkWritable()
   await checkSigned(context, registration, signature)
-  const fresh = await registerEpoch(parts, registration, signature)
+  const mayBegin = await parts.admission.allows(sender.peer)
+  const fresh = await registerEpoch(parts, { registration, signature, mayBegin })
   if (fresh) context.epochChanged(registration.handle, registration.epoch)
   return { type: 'registered', n }
 }
@@ -111,13 +113,8 @@ async function checkSigned(
   registration: Registration,
   signature: Uint8Array,
 ): Promise<void> {
-  const { parts, sender } = context
-  const { handle, epoch, previous, control } = registration
-  const known = await parts.mailboxes.epoch(handle, epoch)
-  // Whoever repeats a registration shows that it knows the keys: it learns nothing new.
-  if (previous === undefined && known === undefined && !(await parts.admission.allows(sender.peer))) {
-    throw new PeerfoldError('RELAY_REFUSED', 'this relay takes only whom its operator allows')
-  }
+  const { parts } = context
+  const { handle, previous, control } = registration
   const before = previous === undefined ? undefined : await parts.mailboxes.epoch(handle, previous)
   const key = previous === undefined ? control : before?.control
   if (await checkRegistration(parts.crypto, key ?? NOBODY, registration, signature)) return

@@ -8,7 +8,8 @@ import {
   STEP_MS,
   verifyEnvelopes,
 } from '@peerfold/core/relay'
-import { pushCommits, type Standing } from '../mailbox/jobs.js'
+import { pushCommits } from '../mailbox/jobs.js'
+import type { MailboxRow } from '../mailbox/rows.js'
 import { busy } from '../mailbox/writer.js'
 import { requireOpen } from './access.js'
 import type { Context } from './context.js'
@@ -36,7 +37,7 @@ export async function answerPush(context: Context, request: RelayRequestOf<'push
     parts.counters.commitBytes += bytes
     const signed = await state(parts, request.handle, standing, { kind: 'commits', ids })
     parts.onStored((parts.clock.monotonic() - began) / 1000)
-    return { type: 'stored', n: request.n, signed }
+    return { type: 'stored', n: request.n, signed, bytes: standing.bytes }
   } finally {
     parts.pushBytes.give(bytes)
   }
@@ -46,7 +47,7 @@ export async function answerPush(context: Context, request: RelayRequestOf<'push
 async function store(
   context: Context,
   { handle, envelopes }: RelayRequestOf<'push'>,
-): Promise<{ standing: Standing; ids: Uint8Array[] }> {
+): Promise<{ standing: MailboxRow; ids: Uint8Array[] }> {
   const { parts, sender } = context
   const checking = verifyEnvelopes(parts.crypto, handle, envelopes)
   checking.catch(() => {})

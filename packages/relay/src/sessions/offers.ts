@@ -2,7 +2,7 @@ import { type EpochId, PeerfoldError } from '@peerfold/core'
 import { type RelayAnswer, type RelayRequestOf, toHex } from '@peerfold/core/relay'
 import { type LeaseRequest, leaseBlocks } from '../blocks/leases.js'
 import { cidOf } from '../blocks/shared-blocks.js'
-import type { Standing } from '../mailbox/jobs.js'
+import type { MailboxRow } from '../mailbox/rows.js'
 import { busy } from '../mailbox/writer.js'
 import { requireOpen } from './access.js'
 import type { Context } from './context.js'
@@ -46,14 +46,14 @@ async function take(
   const lease = { handle, epoch, sender: context.sender.peer, digests }
   const standing = await store(context, lease, lacking)
   const signed = await state(parts, handle, standing, { kind: 'blocks', ids: request.digests })
-  return { type: 'stored', n, signed }
+  return { type: 'stored', n, signed, bytes: standing.bytes }
 }
 
 async function store(
   context: Context,
   lease: Omit<LeaseRequest, 'fetched'>,
   lacking: ReadonlySet<string>,
-): Promise<Standing> {
+): Promise<MailboxRow> {
   const { parts } = context
   const fetched = new Set<string>()
   try {

@@ -16,6 +16,7 @@ import {
 } from '@peerfold/core/relay'
 import { count } from '../counters.js'
 import type { Sender } from '../limits/buckets.js'
+import type { Grown } from '../mailbox/writer.js'
 import { isBreach } from './access.js'
 import { answer, failure, isOwnTrouble } from './answer.js'
 import type { Context, Opened, Parts } from './context.js'
@@ -73,7 +74,7 @@ export class Session {
       mailboxes: parts.mailboxes,
       opened: this.opened,
       signal: this.#ended.signal,
-      send: (handle, next) => this.#out.send({ type: 'changed', handle, next }),
+      send: (handle, now) => this.#out.send({ type: 'changed', handle, ...now }),
     })
   }
 
@@ -115,12 +116,12 @@ export class Session {
     }
   }
 
-  notify(handle: WorkspaceHandle, next: number): void {
-    this.#notices.notify(handle, next)
+  notify(handle: WorkspaceHandle, now: Grown): void {
+    this.#notices.notify(handle, now)
   }
 
   /** The keys have changed: what was opened with older ones is good for reading up to that change. */
-  demote(handle: WorkspaceHandle, current: EpochId): void {
+  demote(handle: WorkspaceHandle, current: EpochId | undefined): void {
     const opened = this.opened.get(handle)
     if (opened === undefined || opened.epoch === current || opened.role === 'rotation') return
     this.#open(handle, { ...opened, role: 'rotation' })

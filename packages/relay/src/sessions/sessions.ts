@@ -11,6 +11,7 @@ import { systemRandom } from '@peerfold/core/platform'
 import { DEAD_MS, POINTS, RELAY_PROTOCOL, Reputation, withDeadline } from '@peerfold/core/relay'
 import { count } from '../counters.js'
 import { hostOf } from '../limits/buckets.js'
+import type { Grown } from '../mailbox/writer.js'
 import type { Parts } from './context.js'
 import { Session } from './session.js'
 
@@ -57,8 +58,13 @@ export class Sessions {
   }
 
   /** A mailbox grew, or began anew. */
-  notify(handle: WorkspaceHandle, next: number): void {
-    for (const session of this.#watchers.get(handle) ?? []) session.notify(handle, next)
+  notify(handle: WorkspaceHandle, now: Grown): void {
+    for (const session of this.#watchers.get(handle) ?? []) session.notify(handle, now)
+  }
+
+  /** Its keys are forgotten. */
+  closeMailbox(handle: WorkspaceHandle): void {
+    this.#onEpoch(handle, undefined)
   }
 
   /** The peer broke another protocol. */
@@ -108,8 +114,8 @@ export class Sessions {
 
   #createSession(stream: NetworkStream): Session {
     const { parts, network } = this.#init
-    const connection = network.connections().find(({ peer }) => peer === stream.peer)
-    const sender = { peer: stream.peer, address: hostOf(connection?.address ?? '') }
+    const { peer } = stream
+    const sender = { peer, address: hostOf(network.connection(peer)?.address ?? '') }
     const session: Session = new Session({
       parts,
       stream,
@@ -126,7 +132,7 @@ export class Sessions {
     this.#watchers.set(handle, watchers.add(session))
   }
 
-  #onEpoch(handle: WorkspaceHandle, epoch: EpochId): void {
+  #onEpoch(handle: WorkspaceHandle, epoch: EpochId | undefined): void {
     this.#init.parts.tokens.revoke(handle)
     for (const session of this.#watchers.get(handle) ?? []) session.demote(handle, epoch)
   }

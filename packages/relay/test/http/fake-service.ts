@@ -37,6 +37,11 @@ export class FakeService implements HttpService {
     return this.tokens.issue(peer, handles).token
   }
 
+  /** The keys of a workspace change. */
+  revoke(handle: WorkspaceHandle): void {
+    for (const { handles } of this.#tokens.values()) handles.delete(handle)
+  }
+
   addMailbox(next = 1): WorkspaceHandle {
     const handle = randomBytes(32).toString('hex')
     this.mailboxes.set(handle, { incarnation: INCARNATION, next })

@@ -229,24 +229,27 @@ describe('blocks', () => {
 })
 
 describe('browsers', () => {
-  test.each([['/v1/poll'], [`/v1/blocks/${'ab'.repeat(32)}/x`]])('may ask beforehand: %s', async (path) => {
-    const response = await http.fetch(path, {
-      method: 'OPTIONS',
-      headers: {
-        origin: 'https://app.example',
-        'access-control-request-method': 'POST',
-        'access-control-request-headers': 'authorization,content-type',
-      },
-    })
-    expect(response.status).toBe(204)
-    expect(Object.fromEntries(response.headers)).toMatchObject({
-      'access-control-allow-origin': '*',
-      'access-control-allow-methods': 'GET, HEAD, POST',
-      'access-control-allow-headers': 'Authorization, Content-Type, If-None-Match',
-    })
-    // Cookies and the like are never wanted.
-    expect(response.headers.get('access-control-allow-credentials')).toBeNull()
-  })
+  test.each([['/v1/poll'], [`/v1/blocks/${'ab'.repeat(32)}`], [`/v1/blocks/${'ab'.repeat(32)}/x`]])(
+    'may ask beforehand: %s',
+    async (path) => {
+      const response = await http.fetch(path, {
+        method: 'OPTIONS',
+        headers: {
+          origin: 'https://app.example',
+          'access-control-request-method': 'POST',
+          'access-control-request-headers': 'authorization,content-type',
+        },
+      })
+      expect(response.status).toBe(204)
+      expect(Object.fromEntries(response.headers)).toMatchObject({
+        'access-control-allow-origin': '*',
+        'access-control-allow-methods': 'GET, HEAD, POST',
+        'access-control-allow-headers': 'Authorization, Content-Type, If-None-Match',
+      })
+      // Cookies and the like are never wanted.
+      expect(response.headers.get('access-control-allow-credentials')).toBeNull()
+    },
+  )
 })
 
 describe('other addresses and methods', () => {

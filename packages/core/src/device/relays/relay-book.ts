@@ -12,6 +12,7 @@ export interface KnownRelay {
 }
 
 const RELAY = 'relay/'
+const LIE = 'lie/'
 const MAX_RELAYS = 8
 const MAX_ADDRESSES = 8
 const ADDRESS = /^(\/.{1,400})\/p2p\/([1-9A-HJ-NP-Za-km-z]{52})$/
@@ -36,16 +37,33 @@ export class RelayBook {
     return this.#events.on('change', listener)
   }
 
-  /** Adds a relay, or another address of one that is known. Idempotent. @throws {PeerfoldError} `INVALID_ARGUMENT` */
+  /** How a relay contradicted what it signed. A restart does not make it honest: that stays until a person removes the relay, or adds it anew. */
+  lie(peer: PeerId): PeerfoldError | undefined {
+    const told = this.#journal.get(LIE + peer)
+    return told && new PeerfoldError('RELAY_LIED', new TextDecoder().decode(told))
+  }
+
+  /** The first lie is kept. */
+  async accuse(peer: PeerId, { message }: PeerfoldError, options?: AbortOptions): Promise<void> {
+    if (this.#journal.get(LIE + peer) !== undefined) return
+    await this.#journal.set([[LIE + peer, new TextEncoder().encode(message)]], options)
+    this.#events.emit('change')
+  }
+
+  /** Adds a relay, or another address of one that is known, and trusts it. Idempotent. @throws {PeerfoldError} `INVALID_ARGUMENT` */
   async add(address: string, options?: AbortOptions): Promise<KnownRelay> {
     const { peer } = parseRelay(address)
     const relays = this.list()
     const known = relays.find((relay) => relay.peer === peer)?.addresses ?? []
-    if (known.includes(address)) return { peer, addresses: known }
+    if (known.includes(address) && this.lie(peer) === undefined) return { peer, addresses: known }
     if (known.length === 0 && relays.length >= MAX_RELAYS)
       throw new PeerfoldError('INVALID_ARGUMENT', `a device uses at most ${MAX_RELAYS} relays`)
-    const addresses = [address, ...known].slice(0, MAX_ADDRESSES)
-    await this.#journal.set([[RELAY + peer, encodeCbor(addresses)]], options)
+    const addresses = [...new Set([address, ...known])].slice(0, MAX_ADDRESSES)
+    const entries = [
+      [RELAY + peer, encodeCbor(addresses)],
+      [LIE + peer, undefined],
+    ] as const
+    await this.#journal.set(entries, options)
     this.#events.emit('change')
     return { peer, addresses }
   }
@@ -62,7 +80,8 @@ export class RelayBook {
   }
 
   async remove(peer: PeerId, options?: AbortOptions): Promise<void> {
-    await this.#journal.set([[RELAY + peer, undefined]], options)
+    const entries = [RELAY, LIE].map((kind) => [kind + peer, undefined] as const)
+    await this.#journal.set(entries, options)
     this.#events.emit('change')
   }
 }

@@ -1,6 +1,9 @@
 import { Wakeup } from '../../async/wakeup.js'
 import { isPeerfoldError, PeerfoldError } from '../../errors.js'
+import type { FetchBlocks } from '../../exchange/fetch-blocks.js'
+import { HttpRoute } from '../../exchange/http-route.js'
 import type { Exchange } from '../../exchange/types.js'
+import type { AbortOptions } from '../../ports/abort.js'
 import type { Clock } from '../../ports/clock.js'
 import type { Crypto } from '../../ports/crypto.js'
 import type { WorkspaceHandle } from '../../ports/ids.js'
@@ -25,6 +28,9 @@ export interface RelayLinkInit {
   workspaces(): WorkspaceRuntime[]
   /** What a person needs to recover. */
   bundle(): RecoveryOffer
+  /** The relay contradicted what it signed, now or before. */
+  lie(): PeerfoldError | undefined
+  onLie(error: PeerfoldError): void
   onChange(): void
   /** A session is up: others who use this relay can be found through its DHT. */
   onSession(): void
@@ -32,6 +38,8 @@ export interface RelayLinkInit {
   onWanted(): void
   /** Where streams don't last: sessions are for work only, and between them the relay is asked by this. */
   poll?: PollRelay
+  /** Blocks come from the relay's HTTP side by this, where that works. */
+  fetchBlocks?: FetchBlocks
 }
 
 const RETRY = { first: 1_000, most: 60_000 }
@@ -55,8 +63,6 @@ export class RelayLink {
   #session: RelaySession | undefined
   #running: Promise<void> | undefined
   #failure: PeerfoldError | undefined
-  /** The relay contradicted what it signed. Stays until the relay is removed, or this device restarts. */
-  lie: PeerfoldError | undefined
   #kept: string | undefined
   #keeping: Promise<void> | undefined
 
@@ -75,7 +81,7 @@ export class RelayLink {
 
   /** Why nothing can be sent there. */
   get failure(): PeerfoldError | undefined {
-    return this.lie ?? this.#failure ?? [...this.#failures.values()][0]
+    return this.#init.lie() ?? this.#failure ?? [...this.#failures.values()][0]
   }
 
   holdsAll(handle: WorkspaceHandle): boolean {
@@ -125,7 +131,7 @@ export class RelayLink {
     const { network, clock, crypto, relay, random } = this.#init
     const { signal } = this.#closing
     const backoff = new Backoff({ ...RETRY, random })
-    while (!signal.aborted && network.connections().some(({ peer }) => peer === relay)) {
+    while (!signal.aborted && network.connection(relay) !== undefined) {
       try {
         const session = await RelaySession.open({ network, clock, crypto, relay }, { signal })
         backoff.reset()
@@ -142,7 +148,12 @@ export class RelayLink {
     this.#session = session
     this.#failure = undefined
     this.#kept = undefined
-    session.on('changed', (handle, next) => this.#links.get(handle)?.grew(next))
+    session.on('changed', (handle, next) => {
+      this.#links.get(handle)?.grew(next)
+      // A commit may have come by another way before the relay had its blocks.
+      this.#init.exchange.gained(this.#init.relay, handle)
+    })
+    this.#useHttp(session)
     this.#reconcile(session)
     this.#tell()
     this.#init.onSession()
@@ -157,7 +168,16 @@ export class RelayLink {
     this.#links.clear()
     this.#opened.clear()
     this.#authorize()
+    this.#init.exchange.route(this.#init.relay, undefined)
     if (this.#polled === undefined) this.#fail(session.ended.reason)
+  }
+
+  #useHttp(session: RelaySession): void {
+    const { exchange, relay: peer, clock, fetchBlocks } = this.#init
+    if (fetchBlocks === undefined) return
+    const ticket = (options: AbortOptions) => session.ticket(options)
+    const handle = () => [...this.#opened][0]
+    exchange.route(peer, new HttpRoute({ peer, clock, fetchBlocks, ticket, handle }))
   }
 
   #remember(workspace: WorkspaceRuntime): void {
@@ -200,7 +220,7 @@ export class RelayLink {
     )
     for (const stop of stops) stop()
     this.#resting = undefined
-    if (!network.connections().some(({ peer }) => peer === relay)) onWanted()
+    if (network.connection(relay) === undefined) onWanted()
     return true
   }
 
@@ -231,7 +251,7 @@ export class RelayLink {
 
   /** Keeps a mailbox in step; after a failure again, a little later. */
   async #tend(session: RelaySession, workspace: WorkspaceRuntime, signal: AbortSignal): Promise<void> {
-    const { clock, crypto, memory, random } = this.#init
+    const { clock, crypto, memory, random, onLie } = this.#init
     const { handle } = workspace
     const backoff = new Backoff({ ...RETRY, random })
     const stops = [workspace.log.on('commit', () => this.#links.get(handle)?.wake())]
@@ -241,16 +261,14 @@ export class RelayLink {
         workspace,
         memory,
         crypto,
+        clock,
         onOpen: () => this.#open(handle),
         onChange: () => {
           backoff.reset()
           this.#failures.delete(handle)
           this.#tell()
         },
-        onLie: (error) => {
-          this.lie ??= error
-          this.#tell()
-        },
+        onLie,
       })
       this.#links.set(handle, link)
       const error = await link.run({ signal }).catch((reason: unknown) => asPeerfoldError(reason))

@@ -1,9 +1,16 @@
 import type { Peerfold, RelayListing } from '../../api.js'
 import type { KnownRelay, RelayBook } from './relay-book.js'
-import type { Relays } from './relays.js'
+import { errorOf, type Relays } from './relays.js'
 
 /** `Peerfold.relays` over the book, and over what is at work when the device is not offline. */
 export function relaysApi(book: RelayBook, online: () => Relays | undefined): Peerfold['relays'] {
+  const atRest = (relay: KnownRelay): RelayListing => ({
+    ...relay,
+    connected: false,
+    bytes: 0,
+    quota: 0,
+    ...errorOf(book.lie(relay.peer)),
+  })
   const list = () => online()?.list() ?? book.list().map(atRest)
   return {
     list,
@@ -13,8 +20,4 @@ export function relaysApi(book: RelayBook, online: () => Relays | undefined): Pe
     },
     remove: (relay, options) => book.remove(book.find(relay).peer, options),
   }
-}
-
-function atRest(relay: KnownRelay): RelayListing {
-  return { ...relay, connected: false, bytes: 0, quota: 0 }
 }

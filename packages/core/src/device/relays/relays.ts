@@ -1,5 +1,6 @@
 import type { RelayListing } from '../../api.js'
 import { Wakeup } from '../../async/wakeup.js'
+import type { PeerfoldError } from '../../errors.js'
 import type { Exchange } from '../../exchange/types.js'
 import type { AbortOptions } from '../../ports/abort.js'
 import type { Clock } from '../../ports/clock.js'
@@ -27,6 +28,7 @@ export interface RelaysInit {
   onSession: RelayLinkInit['onSession']
   onWanted: RelayLinkInit['onWanted']
   poll: RelayLinkInit['poll']
+  fetchBlocks: RelayLinkInit['fetchBlocks']
 }
 
 /** The relays of this device at work: each holds what is here for devices that are away. */
@@ -52,15 +54,12 @@ export class Relays {
   list(): RelayListing[] {
     return this.#init.book.list().map(({ peer, addresses }) => {
       const link = this.#links.get(peer)
-      const failure = link?.failure
       return {
         peer,
         addresses,
         connected: link?.connected === true,
         ...(link?.usage() ?? { bytes: 0, quota: 0 }),
-        ...(failure === undefined
-          ? {}
-          : { error: { code: failure.code, message: failure.message, hint: failure.hint } }),
+        ...errorOf(link?.failure),
       }
     })
   }
@@ -119,13 +118,22 @@ export class Relays {
   }
 
   #create(relay: PeerId): RelayLink {
-    const { journal, onStatus: _, ...init } = this.#init
+    const { book, journal, onStatus: _, ...init } = this.#init
     const memory = new MailboxMemory(journal, relay)
-    return new RelayLink({ ...init, relay, memory, onChange: () => this.#tell() })
+    const lie = () => book.lie(relay)
+    const onLie = (error: PeerfoldError) => {
+      book.accuse(relay, error).catch(() => {})
+    }
+    return new RelayLink({ ...init, relay, memory, lie, onLie, onChange: () => this.#tell() })
   }
 
   #tell(): void {
     this.#changed.wake()
     this.#init.onStatus()
   }
+}
+
+/** As a listing names it. */
+export function errorOf(error: PeerfoldError | undefined): Pick<RelayListing, 'error'> {
+  return error === undefined ? {} : { error: { code: error.code, message: error.message, hint: error.hint } }
 }

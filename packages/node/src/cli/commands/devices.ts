@@ -5,10 +5,10 @@ import { printable } from '../printable.js'
 
 /** `device list` and `device remove`. */
 export function addDeviceCommands(program: Command, context: CommandContext): void {
-  const device = program.command('device').description('the devices of this identity')
+  const device = program.command('device').description('lists and removes devices of yours')
   device
     .command('list')
-    .description('lists the devices')
+    .description('lists your devices')
     .action(async () => {
       const devices = (await context.call('device-list')) as DeviceListing[]
       if (context.json) {
@@ -22,7 +22,9 @@ export function addDeviceCommands(program: Command, context: CommandContext): vo
     })
   device
     .command('remove <device>')
-    .description('removes a device by name or id: it gets no new keys, and nobody talks to it any more')
+    .description(
+      'removes a device by name, or by 8 or more letters of its id: it gets no new keys, and nobody talks to it any more',
+    )
     .action(async (name: string) => {
       const removed = (await context.call('device-remove', { device: name })) as { id: string; name: string }
       if (context.json) context.printJson({ removed })

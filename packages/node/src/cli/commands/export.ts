@@ -1,21 +1,21 @@
-import { resolve } from 'node:path'
 import { type ExportReport, PeerfoldError } from '@peerfold/core'
 import type { Command } from 'commander'
 import type { CommandContext } from '../context.js'
 import { withLimits } from '../limits.js'
+import { parsePath } from '../parse-path.js'
 import { printable } from '../printable.js'
 import { formatBytes } from '../progress.js'
 
 /** `export`: a workspace as plain files. */
 export function addExportCommand(program: Command, context: CommandContext): void {
-  withLimits(program.command('export <directory>'))
+  withLimits(program.command('export').argument('<directory>', 'where to', parsePath))
     .description(
       'writes a workspace as plain files into a new or empty directory; run again, it goes on where it stopped',
     )
     .option('-w, --workspace <name>', 'by name or id, when there are several')
-    .option('--history', 'every version of every file too, also of removed ones, in .history', false)
-    .action(async (directory: string, { workspace, history }: { workspace?: string; history: boolean }) => {
-      const params = { directory: resolve(directory), workspace, history }
+    .option('--history', 'writes every version of every file, too, also of removed ones, into .history')
+    .action(async (directory: string, { workspace, history }: { workspace?: string; history?: boolean }) => {
+      const params = { directory, workspace, history }
       const report = (await context.call('export', params)) as ExportReport & { directory: string }
       if (context.json) context.printJson(report)
       else printReport(context, report)

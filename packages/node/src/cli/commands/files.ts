@@ -1,8 +1,7 @@
 import { once } from 'node:events'
-import { createReadStream, createWriteStream } from 'node:fs'
-import { rename, rm, stat } from 'node:fs/promises'
-import { basename, join, resolve } from 'node:path'
-import { finished } from 'node:stream/promises'
+import { createReadStream } from 'node:fs'
+import { open, rename, rm, stat } from 'node:fs/promises'
+import { basename, dirname, join, resolve } from 'node:path'
 import type { Conflict, Item, Version } from '@peerfold/core'
 import { PeerfoldError } from '@peerfold/core'
 import type { Command } from 'commander'
@@ -20,12 +19,12 @@ export function addFileCommands(program: Command, context: CommandContext): void
       .option('-w, --workspace <name>', 'by name or id, when there are several')
 
   verb('ls [path]', 'lists a folder')
-    .option('-r, --recursive', 'folders below too')
+    .option('-r, --recursive', 'lists folders below, too')
     .action(async (path: string | undefined, options) => {
       await listItems(context, { path: path ?? '', ...options })
     })
   withLimits(verb('cat <path>', 'writes a file to standard output'))
-    .option('--version-id <id>', 'a past version')
+    .option('--version-id <id>', 'a past version, as `versions` lists it')
     .action(async (path: string, options) => {
       await context.call(
         'cat',
@@ -34,7 +33,7 @@ export function addFileCommands(program: Command, context: CommandContext): void
       )
     })
   withLimits(verb('get <path> [target]', 'copies a file out of a workspace; never overwrites'))
-    .option('--version-id <id>', 'a past version')
+    .option('--version-id <id>', 'a past version, as `versions` lists it')
     .action((path: string, target: string | undefined, options) => getFile(context, path, target, options))
   verb('put <source> [path]', 'copies a local file (or "-" for standard input) into a workspace').action(
     (source: string, path: string | undefined, options) => putFile(context, source, path, options),
@@ -80,7 +79,7 @@ async function report(
 ): Promise<void> {
   const result = await context.call(operation, params)
   if (context.json) context.printJson(result ?? {})
-  else context.print(said)
+  else context.print(printable(said))
 }
 
 async function listItems(context: CommandContext, params: Record<string, unknown>): Promise<void> {
@@ -134,27 +133,22 @@ async function getFile(
 ): Promise<void> {
   const destination = await chooseTarget(path, target)
   const partial = `${destination}.peerfold-part`
-  const file = createWriteStream(partial, { flags: 'w' })
+  const file = await open(partial, 'w')
   try {
     await context.call(
       'cat',
       { path, version: options.versionId, workspace: options.workspace },
-      {
-        write: async (bytes) => {
-          if (!file.write(bytes)) await once(file, 'drain')
-        },
-      },
+      { write: (bytes) => file.writeFile(bytes) },
     )
-    file.end()
-    await finished(file)
+    await file.close()
     await rename(partial, destination)
   } catch (error) {
-    file.destroy()
+    await file.close().catch(() => {})
     await rm(partial, { force: true })
     throw error
   }
   if (context.json) context.printJson({ path, target: destination })
-  else context.print(`wrote ${destination}`)
+  else context.print(`wrote ${printable(destination)}`)
 }
 
 async function chooseTarget(path: string, target: string | undefined): Promise<string> {
@@ -164,6 +158,9 @@ async function chooseTarget(path: string, target: string | undefined): Promise<s
   if (existing?.isDirectory() === true) destination = join(destination, name)
   if (await stat(destination).catch(() => undefined))
     throw new PeerfoldError('ALREADY_EXISTS', `already there: ${destination}`)
+  const folder = dirname(destination)
+  if (!(await stat(folder).catch(() => undefined))?.isDirectory())
+    throw new PeerfoldError('FOLDER_NOT_FOUND', `no such folder: ${folder}`)
   return destination
 }
 
@@ -180,7 +177,7 @@ async function putFile(
       })
     const result = await context.call('put', { path, ...options }, { input: process.stdin })
     if (context.json) context.printJson(result)
-    else context.print(`put ${path}`)
+    else context.print(`put ${printable(path)}`)
     return
   }
   const local = await stat(source).catch((cause: unknown) => {
@@ -199,9 +196,12 @@ async function putFile(
     size: local.size,
     ...options,
   }
-  const result = await context.call('put', params, {
-    input: createReadStream(source, { highWaterMark: 1 << 20 }),
-  })
+  const result = await context.call('put', params, { input: contentOf(source) })
   if (context.json) context.printJson(result)
-  else context.print(`put ${target}`)
+  else context.print(`put ${printable(target)}`)
+}
+
+/** Opened when it is asked for: somebody then hears of what fails. */
+async function* contentOf(source: string): AsyncGenerator<Uint8Array> {
+  yield* createReadStream(source, { highWaterMark: 1 << 20 })
 }

@@ -1,16 +1,17 @@
 import type { RelayListing } from '@peerfold/core'
 import type { Command } from 'commander'
 import type { CommandContext } from '../context.js'
+import { printable } from '../printable.js'
 import { formatBytes } from '../progress.js'
 
 /** `relay add`, `list` and `remove`. */
 export function addRelayCommands(program: Command, context: CommandContext): void {
   const relay = program
     .command('relay')
-    .description('always-on nodes that hold what is sealed for devices that are away')
+    .description('adds, lists and removes relays, which hold what is sealed for devices that are away')
   relay
     .command('add <multiaddr>')
-    .description('sends everything to this relay, too; its address ends in /p2p/…')
+    .description('sends everything to a relay, too; its address ends in /p2p/…')
     .action(async (address: string) => {
       const added = (await context.call('relay-add', { address })) as RelayListing
       if (context.json) context.printJson(added)
@@ -18,7 +19,7 @@ export function addRelayCommands(program: Command, context: CommandContext): voi
     })
   relay
     .command('list')
-    .description('lists the relays')
+    .description('lists the relays of this device, and how much they hold')
     .action(async () => {
       const relays = (await context.call('relay-list')) as RelayListing[]
       for (const one of relays) {
@@ -28,7 +29,7 @@ export function addRelayCommands(program: Command, context: CommandContext): voi
     })
   relay
     .command('remove <relay>')
-    .description('uses a relay no more, by address, PeerId or its beginning; what it holds stays there')
+    .description('removes a relay by address, PeerId or its beginning; what it holds stays there')
     .action(async (wanted: string) => {
       const removed = (await context.call('relay-remove', { relay: wanted })) as { peer: string }
       if (context.json) context.printJson({ removed })
@@ -40,7 +41,7 @@ export function addRelayCommands(program: Command, context: CommandContext): voi
 export function printRelay(context: CommandContext, relay: RelayListing): void {
   const state = relay.connected ? 'connected' : 'not connected'
   const room = relay.quota === 0 ? '' : `, ${formatBytes(relay.bytes)} of ${formatBytes(relay.quota)}`
-  context.print(`relay ${relay.addresses[0] ?? relay.peer}: ${state}${room}`)
+  context.print(`relay ${printable(relay.addresses[0] ?? relay.peer)}: ${state}${room}`)
   if (relay.error !== undefined)
-    context.print(`  ${relay.error.code}: ${relay.error.message} — ${relay.error.hint}`)
+    context.print(`  ${relay.error.code}: ${printable(relay.error.message)} — ${relay.error.hint}`)
 }

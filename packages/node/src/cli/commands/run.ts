@@ -1,4 +1,3 @@
-import { resolve } from 'node:path'
 import { isPeerfoldError, type Status } from '@peerfold/core'
 import type { Command } from 'commander'
 import { controlPath } from '../../service/control-path.js'
@@ -7,6 +6,7 @@ import type { Service } from '../../service/service.js'
 import type { CommandContext } from '../context.js'
 import { withLimits } from '../limits.js'
 import { showActivity, showStatusChanges } from '../live.js'
+import { parsePath } from '../parse-path.js'
 import { printable } from '../printable.js'
 import { printTicket } from '../ticket.js'
 import { printPhrase, type SetUpResult } from './set-up.js'
@@ -19,7 +19,7 @@ interface ListenOptions {
 
 /** `start` and `up`: the commands that stay. */
 export function addRunCommands(program: Command, context: CommandContext): void {
-  withListening(program.command('up <folder>'))
+  withListening(program.command('up').argument('<folder>', 'what to sync', parsePath))
     .description('sets this device up if need be, adds the folder, prints a ticket and syncs until stopped')
     .option('--name <name>', 'name of this device')
     .action(async (folder: string, options: ListenOptions & { name?: string }) => {
@@ -40,7 +40,7 @@ async function bringUp(
   const { signal } = context
   if (!service.peerfold.hasIdentity)
     printPhrase(context, (await service.call('init', { name }, { signal })) as SetUpResult)
-  await service.call('add', { folder: resolve(folder), existing: true }, { signal })
+  await service.call('add', { folder, existing: true }, { signal })
   let shown: Promise<void> = Promise.resolve()
   const invited = service.call(
     'invite',
@@ -66,7 +66,7 @@ function withListening(command: Command): Command {
       '--listen <multiaddr...>',
       'where to listen; default: any free TCP and WebSocket port on all addresses',
     )
-    .option('--no-mdns', 'do not look for devices on the local network')
+    .option('--no-mdns', 'does not look for devices on the local network')
     .option('--poll', 'asks relays over HTTP instead of holding a session, where streams do not last')
 }
 
@@ -116,7 +116,7 @@ function sayReady(context: CommandContext, status: Status): void {
   context.print(`${printable(status.device.name)} is ready at`)
   for (const address of status.addresses) context.print(`  ${address}`)
   for (const { name, folder } of status.workspaces)
-    context.print(`  ${printable(name)}: ${folder ?? 'no folder on this device'}`)
+    context.print(`  ${printable(name)}: ${printable(folder ?? 'no folder on this device')}`)
 }
 
 function stopped(signal: AbortSignal): Promise<void> {

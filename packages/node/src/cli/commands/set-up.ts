@@ -1,14 +1,14 @@
-import { resolve } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import type { Command } from 'commander'
 import type { CommandContext } from '../context.js'
+import { parsePath } from '../parse-path.js'
 import { printable } from '../printable.js'
 
 /** `init`, `recover`, `add`: what makes a device and its workspaces. */
 export function addSetUpCommands(program: Command, context: CommandContext): void {
   program
     .command('init')
-    .description('makes a new identity with this as its first device; shows the recovery phrase once')
+    .description('makes this the first of your devices; shows the recovery phrase once')
     .option('--name <name>', 'name of this device')
     .action(async ({ name }: { name?: string }) => {
       const result = await context.call('init', { name })
@@ -16,23 +16,23 @@ export function addSetUpCommands(program: Command, context: CommandContext): voi
     })
   program
     .command('recover')
-    .description('makes this a device of an existing identity, from its recovery phrase on standard input')
+    .description('makes this a device of yours, from the recovery phrase on standard input')
     .option('--name <name>', 'name of this device')
     .option('--relay <multiaddr>', 'a relay that the lost devices used: workspaces come from there')
-    .option('--folder <folder>', 'where the files of its workspaces are to lie')
+    .option('--folder <folder>', 'where the files of its workspaces are to lie', parsePath)
     .action(async ({ name, relay, folder }: { name?: string; relay?: string; folder?: string }) => {
       const phrase = await readPhrase()
-      const params = { phrase, name, relay, folder: folder === undefined ? undefined : resolve(folder) }
-      const result = (await context.call('recover', params)) as RecoverResult
+      const result = (await context.call('recover', { phrase, name, relay, folder })) as RecoverResult
       if (context.json) context.printJson(result)
       else printRecovered(context, result)
     })
   program
-    .command('add <folder>')
-    .description('makes a workspace from a folder')
+    .command('add')
+    .argument('<folder>', 'what to sync', parsePath)
+    .description('makes a workspace from a folder, and reads all that is in it')
     .option('--name <name>', "name of the workspace; default: the folder's")
     .action(async (folder: string, { name }: { name?: string }) => {
-      const result = (await context.call('add', { folder: resolve(folder), name, wait: true })) as {
+      const result = (await context.call('add', { folder, name, wait: true })) as {
         id: string
         name: string
         folder: string
@@ -40,7 +40,7 @@ export function addSetUpCommands(program: Command, context: CommandContext): voi
       if (context.json) context.printJson(result)
       else
         context.print(
-          `${result.folder} is workspace ${result.name} (${result.id.slice(0, 12)}). \`peerfold start\` keeps it in sync.`,
+          `${printable(result.folder)} is workspace ${printable(result.name)} (${result.id.slice(0, 12)}). \`peerfold start\` keeps it in sync.`,
         )
     })
 }
@@ -55,12 +55,14 @@ interface RecoverResult extends SetUpResult {
 }
 
 function printRecovered(context: CommandContext, { device, workspaces }: RecoverResult): void {
-  context.print(`This device is now ${device.name}.`)
+  context.print(`This device is now ${printable(device.name)}.`)
   if (workspaces.length === 0)
     context.print('Run `peerfold invite` on another of your devices and `peerfold join TICKET` here.')
   for (const { id, name, folder } of workspaces) {
     const where =
-      folder === undefined ? '`peerfold export DIR` writes its files' : `\`peerfold start\` fills ${folder}`
+      folder === undefined
+        ? '`peerfold export DIR` writes its files'
+        : `\`peerfold start\` fills ${printable(folder)}`
     context.print(`${printable(name)} (${id.slice(0, 12)}): ${where}`)
   }
 }
@@ -71,7 +73,7 @@ export function printPhrase(context: CommandContext, result: SetUpResult): void 
     context.printJson(result)
     return
   }
-  context.print(`This device is ${result.device.name}.`)
+  context.print(`This device is ${printable(result.device.name)}.`)
   if (result.phrase === undefined) return
   context.print('')
   context.print(

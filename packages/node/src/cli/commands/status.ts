@@ -7,6 +7,8 @@ import { formatBytes } from '../progress.js'
 import { printRelay } from './relays.js'
 
 const DEFAULT_WAIT_SECONDS = 600
+/** What timers can do. */
+const MAX_WAIT_SECONDS = 2_000_000
 
 /** `status`: what this device has, whom it sees, what it waits for. */
 export function addStatusCommand(program: Command, context: CommandContext): void {
@@ -14,9 +16,9 @@ export function addStatusCommand(program: Command, context: CommandContext): voi
     .description('shows devices, workspaces and what is waited for')
     .option(
       '--wait',
-      'until all on disk now is scanned and acknowledged by all reachable devices; exit 3 without any, 4 on timeout',
+      'waits until all on disk now is scanned and acknowledged by all reachable devices; exit 3 without any, 4 on timeout',
     )
-    .option('--timeout <seconds>', 'how long to wait', parseSeconds, DEFAULT_WAIT_SECONDS)
+    .option('--timeout <seconds>', 'how long --wait waits', parseSeconds, DEFAULT_WAIT_SECONDS)
     .action(async ({ wait, timeout }: { wait?: boolean; timeout: number }) => {
       const status = (await context.call(wait === true ? 'wait' : 'status', {
         timeoutMs: timeout * 1000,
@@ -43,12 +45,13 @@ function inFull(status: Status): object {
 
 function parseSeconds(text: string): number {
   const seconds = Number(text)
-  if (!Number.isFinite(seconds) || seconds <= 0) throw new InvalidArgumentError('a number of seconds above 0')
+  if (!(seconds > 0 && seconds <= MAX_WAIT_SECONDS))
+    throw new InvalidArgumentError(`a number of seconds above 0, at most ${MAX_WAIT_SECONDS}`)
   return seconds
 }
 
 function printStatus(context: CommandContext, status: Status): void {
-  context.print(`${status.device.name}  ${status.device.id.slice(0, 12)}`)
+  context.print(`${printable(status.device.name)}  ${status.device.id.slice(0, 12)}`)
   for (const relay of status.relays) printRelay(context, relay)
   for (const peer of status.peers.filter(({ kind }) => kind === 'device'))
     context.print(
@@ -58,9 +61,13 @@ function printStatus(context: CommandContext, status: Status): void {
     context.print(
       `${printable(workspace.name)}: ${workspace.state}, ${workspace.files} files, ${formatBytes(workspace.bytes)}`,
     )
-    context.print(`  folder: ${workspace.folder ?? 'none on this device'}; copies: ${workspace.copies.min}`)
+    context.print(
+      `  folder: ${printable(workspace.folder ?? 'none on this device')}; copies: ${workspace.copies.min}`,
+    )
     if (workspace.error !== undefined)
-      context.print(`  ${workspace.error.code}: ${workspace.error.message} — ${workspace.error.hint}`)
+      context.print(
+        `  ${workspace.error.code}: ${printable(workspace.error.message)} — ${workspace.error.hint}`,
+      )
     const { files, bytes } = workspace.pending
     if (files > 0) context.print(`  pending: ${files} files, ${formatBytes(bytes)}`)
     for (const { path, device } of workspace.waitingFor.slice(0, 10))
@@ -71,5 +78,5 @@ function printStatus(context: CommandContext, status: Status): void {
       context.print(`  ${code}: ${printable(path)}: ${printable(message)}`)
   }
   if (status.problem !== undefined)
-    context.print(`${status.problem.code}: ${status.problem.message} — ${status.problem.hint}`)
+    context.print(`${status.problem.code}: ${printable(status.problem.message)} — ${status.problem.hint}`)
 }

@@ -14,10 +14,12 @@ interface Row {
 
 /** `trash list` and `trash restore`: what was removed or replaced on this disk for others. */
 export function addTrashCommands(program: Command, context: CommandContext): void {
-  const trash = program.command('trash').description('files that syncing removed or replaced on this disk')
+  const trash = program
+    .command('trash')
+    .description('lists and puts back what syncing removed or replaced on this disk')
   trash
     .command('list [folder]')
-    .description('lists them, newest first')
+    .description('lists what was removed or replaced, newest first')
     .option('-w, --workspace <name>', 'by name or id, when there are several')
     .action(async (folder: string | undefined, { workspace }: { workspace?: string }) => {
       await context.call('trash-list', { folder, workspace, cwd: process.cwd() }, { emit })

@@ -1,1 +1,1 @@
-export { type FileBlockStore, type FileBlockStoreInit, openFileBlockStore } from './file-block-store.js'
+export { type FileBlockStoreInit, openFileBlockStore } from './file-block-store.js'

@@ -5,7 +5,8 @@ import {
   type LogStore,
   PeerfoldError,
 } from '@peerfold/core'
-import { diskError, openSegmentFiles, type SegmentFiles } from './files.js'
+import type { SegmentFiles } from '@peerfold/core/platform'
+import { diskError, openSegmentFiles } from './files.js'
 import { decodeFrame, encodeFrame, FRAME_HEAD, MAX_RECORD_BYTES } from './frame.js'
 import {
   afterDamage,

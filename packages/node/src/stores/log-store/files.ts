@@ -2,27 +2,7 @@ import { constants } from 'node:fs'
 import { mkdir, open, readdir, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PeerfoldError } from '@peerfold/core'
-
-/** An open segment, as narrow as the store needs it; tests put failing disks behind it. */
-export interface SegmentFile {
-  size(): Promise<number>
-  /** Fills as much of `buffer` as there is; returns how much. */
-  read(buffer: Uint8Array, offset: number): Promise<number>
-  write(bytes: Uint8Array, offset: number): Promise<void>
-  truncate(size: number): Promise<void>
-  datasync(): Promise<void>
-  close(): Promise<void>
-}
-
-/** A directory of segments. Errors are those of the platform. */
-export interface SegmentFiles {
-  list(): Promise<string[]>
-  /** Opens for reading and writing; creates it, durably listed, when `create` is set. */
-  open(name: string, create: boolean): Promise<SegmentFile>
-  remove(name: string): Promise<void>
-  /** Makes the listing durable. */
-  sync(): Promise<void>
-}
+import type { SegmentFile, SegmentFiles } from '@peerfold/core/platform'
 
 export async function openSegmentFiles(directory: string): Promise<SegmentFiles> {
   await mkdir(directory, { recursive: true, mode: 0o700 })

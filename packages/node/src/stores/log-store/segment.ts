@@ -1,6 +1,6 @@
 import { PeerfoldError } from '@peerfold/core'
+import type { SegmentFile, SegmentFiles } from '@peerfold/core/platform'
 import crc32c from 'crc-32/crc32c.js'
-import type { SegmentFile, SegmentFiles } from './files.js'
 import { decodeFrame, FRAME_HEAD, findFrame, frameLength, MAX_RECORD_BYTES } from './frame.js'
 
 /**

@@ -1,0 +1,143 @@
+import { HardDrive, Menu } from 'lucide-react'
+import { lazy, type ReactNode, Suspense, useEffect, useState } from 'react'
+import { useStatus } from '../device/context.js'
+import { useWorkspace } from '../device/use-workspace.js'
+import { FilesView } from '../files/files-view.js'
+import { StatusButton } from '../status/status-button.js'
+import { TransfersProvider } from '../transfers/context.js'
+import { TransfersPanel } from '../transfers/transfers-panel.js'
+import { Button, IconButton } from './controls.js'
+import styles from './drive.module.css'
+import { EmptyState, Waiting } from './empty-state.js'
+import { FailureNotice } from './failure-notice.js'
+import { forgetHash, parseJoin, parseRoute, useHash } from './route.js'
+import { Sidebar, SidebarDrawer } from './sidebar.js'
+import { say } from './toasts.js'
+import { useNarrow } from './use-media.js'
+
+const NewWorkspaceDialog = lazy(() => import('./new-workspace-dialog.js'))
+const StatusPanel = lazy(() => import('../status/status-panel.js'))
+
+/** The drive of a browser that has an identity. */
+export function Drive() {
+  const hash = useHash()
+  const { workspaces } = useStatus()
+  const route = parseRoute(hash)
+  const narrow = useNarrow()
+  const [drawer, setDrawer] = useState(false)
+  const [panel, setPanel] = useState(false)
+  const [creating, setCreating] = useState(false)
+  const current = route?.workspace ?? workspaces[0]?.id
+  const path = route?.path ?? ''
+
+  useEffect(() => {
+    if (parseJoin(hash) === undefined) return
+    forgetHash()
+    say('This browser has joined already; the invitation was not used')
+  }, [hash])
+  // biome-ignore lint/correctness/useExhaustiveDependencies: whoever goes somewhere wants to see it.
+  useEffect(() => setDrawer(false), [hash])
+
+  const sidebar = {
+    current,
+    onNew: () => setCreating(true),
+    onStatus: () => setPanel(true),
+  }
+  const bar = {
+    start: (
+      <IconButton label="Workspaces" onPress={() => setDrawer(true)}>
+        <Menu size={20} aria-hidden />
+      </IconButton>
+    ),
+    end: <StatusButton workspace={current} compact onPress={() => setPanel(true)} />,
+  }
+  return (
+    <TransfersProvider>
+      <div className={styles.shell}>
+        {!narrow && <Sidebar {...sidebar} />}
+        <main className={styles.main}>
+          {current === undefined ? (
+            <>
+              <Bar {...(narrow && bar)} />
+              <NoWorkspace onNew={() => setCreating(true)} />
+            </>
+          ) : (
+            <Opened key={current} id={current} path={path} {...(narrow && bar)} />
+          )}
+        </main>
+      </div>
+      <TransfersPanel />
+      {narrow && drawer && <SidebarDrawer {...sidebar} onClose={() => setDrawer(false)} />}
+      <Suspense>
+        {panel && <StatusPanel workspace={current} onClose={() => setPanel(false)} />}
+        {creating && <NewWorkspaceDialog onClose={() => setCreating(false)} />}
+      </Suspense>
+    </TransfersProvider>
+  )
+}
+
+/** On phones: what stands beside the path. */
+interface Beside {
+  start?: ReactNode
+  end?: ReactNode
+}
+
+function Bar({ start, end }: Beside) {
+  if (start === undefined) return null
+  return (
+    <header className={styles.bar}>
+      {start}
+      <span className={styles.space} />
+      {end}
+    </header>
+  )
+}
+
+function Opened({ id, path, ...beside }: { id: string; path: string } & Beside) {
+  const { workspace, failure } = useWorkspace(id)
+  if (failure !== undefined) {
+    return (
+      <>
+        <Bar {...beside} />
+        <EmptyState
+          icon={<HardDrive size={44} strokeWidth={1.3} aria-hidden />}
+          title="This workspace cannot be opened"
+        >
+          <FailureNotice failure={failure} />
+        </EmptyState>
+      </>
+    )
+  }
+  if (workspace === undefined) {
+    return (
+      <>
+        <Bar {...beside} />
+        <div className={styles.opening}>
+          <Waiting>Opening the workspace…</Waiting>
+        </div>
+      </>
+    )
+  }
+  return <FilesView key={path} workspace={workspace} path={path} {...beside} />
+}
+
+function NoWorkspace({ onNew }: { onNew: () => void }) {
+  const { peers } = useStatus()
+  return (
+    <EmptyState
+      icon={<HardDrive size={44} strokeWidth={1.3} aria-hidden />}
+      title="No workspace yet"
+      actions={
+        <Button look="primary" onPress={onNew}>
+          New workspace
+        </Button>
+      }
+    >
+      <p>
+        {peers.length > 0
+          ? 'Those of your other devices appear as soon as one of them, or your relay, is connected.'
+          : 'A workspace is a drive of its own: files and folders that your devices keep the same.'}
+      </p>
+    </EmptyState>
+  )
+}
