@@ -34,39 +34,7 @@ async function makeLarge(path: string, mebibytes: number): Promise<string> {
   return hashOf(path)
 }
 
-describe('a browser that joined by an invitation', () => {
-  test('uploads 200 files and one of 300 MB, and a device has them on its disk', {
-    timeout: 300_000,
-  }, async () => {
-    const page = await stage.join()
-    const names = Array.from({ length: 200 }, (_, i) => `file ${i}.txt`)
-    await upload(
-      page,
-      names.map((name) => textFile(name, `content of ${name}\n`)),
-    )
-    await expect
-      .poll(
-        async () => (await readdir(stage.laptop.folder)).filter((name) => name.startsWith('file ')).length,
-        {
-          timeout: 120_000,
-        },
-      )
-      .toBe(200)
-    for (const name of names) expect(await readFile(stage.onDisk(name), 'utf8')).toBe(`content of ${name}\n`)
-
-    const large = join(tmpdir(), `large-${process.pid}.bin`)
-    try {
-      const hash = await makeLarge(large, 300)
-      await upload(page, [large])
-      const name = `large-${process.pid}.bin`
-      await expect.poll(() => stage.sizeOnDisk(name), { timeout: 180_000 }).toBe(300 << 20)
-      expect(await hashOf(stage.onDisk(name))).toBe(hash)
-    } finally {
-      await rm(large, { force: true })
-      await page.context().close()
-    }
-  })
-
+describe('a browser that joined by an invitation', { timeout: 120_000 }, () => {
   test('shows what a device edits, as it is edited', async () => {
     await writeFile(stage.onDisk('note.txt'), 'first\n')
     const page = await stage.join()
@@ -134,5 +102,37 @@ describe('a browser that joined by an invitation', () => {
     await row(again, 'note.txt').dblclick()
     await again.getByTestId('preview').getByText('second').waitFor()
     await page.context().close()
+  })
+
+  test('uploads 200 files and one of 300 MB, and a device has them on its disk', {
+    timeout: 300_000,
+  }, async () => {
+    const page = await stage.join()
+    const names = Array.from({ length: 200 }, (_, i) => `file ${i}.txt`)
+    await upload(
+      page,
+      names.map((name) => textFile(name, `content of ${name}\n`)),
+    )
+    await expect
+      .poll(
+        async () => (await readdir(stage.laptop.folder)).filter((name) => name.startsWith('file ')).length,
+        {
+          timeout: 120_000,
+        },
+      )
+      .toBe(200)
+    for (const name of names) expect(await readFile(stage.onDisk(name), 'utf8')).toBe(`content of ${name}\n`)
+
+    const large = join(tmpdir(), `large-${process.pid}.bin`)
+    try {
+      const hash = await makeLarge(large, 300)
+      await upload(page, [large])
+      const name = `large-${process.pid}.bin`
+      await expect.poll(() => stage.sizeOnDisk(name), { timeout: 180_000 }).toBe(300 << 20)
+      expect(await hashOf(stage.onDisk(name))).toBe(hash)
+    } finally {
+      await rm(large, { force: true })
+      await page.context().close()
+    }
   })
 })

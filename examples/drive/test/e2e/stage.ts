@@ -109,9 +109,9 @@ export class Stage implements AsyncDisposable {
   }
 }
 
-/** An item as the list shows it. */
+/** An item as the folder shows it. */
 export function row(page: Page, name: string) {
-  return page.getByRole('row', { name })
+  return page.getByRole('grid', { name: 'Content of' }).getByRole('row', { name })
 }
 
 /** Gives files to the page as its file picker does. */
