@@ -1,5 +1,6 @@
 import { HardDrive, Menu } from 'lucide-react'
-import { lazy, type ReactNode, Suspense, useEffect, useState } from 'react'
+import { lazy, type ReactNode, Suspense, useEffect, useRef, useState } from 'react'
+import { VisuallyHidden } from 'react-aria-components'
 import { useStatus, useWorkspaces } from '../device/context.js'
 import { useWorkspace } from '../device/use-workspace.js'
 import { FilesView } from '../files/files-view.js'
@@ -63,6 +64,7 @@ export function Drive() {
       <div className={styles.shell}>
         {!narrow && <Sidebar {...sidebar} />}
         <main className={styles.main}>
+          {narrow && <VisuallyHidden elementType="h1">Peerfold Drive</VisuallyHidden>}
           {current === undefined ? (
             <>
               <Bar {...(narrow && bar)} />
@@ -102,6 +104,12 @@ function Bar({ start, end }: Beside) {
 
 function Opened({ id, path, ...beside }: { id: string; path: string } & Beside) {
   const { workspace, failure } = useWorkspace(id)
+  // Whoever only opened the drive has not asked for the focus to be anywhere.
+  const [first] = useState(path)
+  const moved = useRef(false)
+  useEffect(() => {
+    if (path !== first) moved.current = true
+  }, [path, first])
   if (failure !== undefined) {
     return (
       <>
@@ -125,7 +133,15 @@ function Opened({ id, path, ...beside }: { id: string; path: string } & Beside) 
       </>
     )
   }
-  return <FilesView key={path} workspace={workspace} path={path} {...beside} />
+  return (
+    <FilesView
+      key={path}
+      workspace={workspace}
+      path={path}
+      focus={path !== first || moved.current}
+      {...beside}
+    />
+  )
 }
 
 function NoWorkspace({ onNew }: { onNew: () => void }) {

@@ -43,13 +43,15 @@ const Preview = lazy(() => import('../preview/preview.js'))
 export interface FilesViewProps {
   workspace: Workspace
   path: string
+  /** Whether the items take the focus: after one went here from another folder. */
+  focus?: boolean
   /** Before and after the path: on phones these are not beside the files. */
   start?: ReactNode
   end?: ReactNode
 }
 
 /** A folder: where it is, what is in it, and what can be done with it. */
-export function FilesView({ workspace, path, start, end }: FilesViewProps) {
+export function FilesView({ workspace, path, focus = false, start, end }: FilesViewProps) {
   const folder = useFolder(workspace, path)
   const [view, setView] = useStored<View>('drive/view', (stored) => (stored === 'grid' ? 'grid' : 'list'))
   const [sort, setSort] = useSort()
@@ -140,6 +142,7 @@ export function FilesView({ workspace, path, start, end }: FilesViewProps) {
           label={`Content of ${path === '' ? workspace.name : path}`}
           view={view}
           narrow={narrow}
+          focus={focus}
           workspace={workspace}
           items={items}
           selected={selection.keys}

@@ -20,6 +20,8 @@ export interface ItemListProps {
   label: string
   view: View
   narrow: boolean
+  /** Takes the focus when it appears. */
+  focus: boolean
   workspace: Workspace
   items: readonly Item[]
   selected: Selection
@@ -60,7 +62,19 @@ export function ItemList({ view, narrow, ...props }: ItemListProps) {
 }
 
 function Items(props: Omit<ItemListProps, 'narrow'>) {
-  const { label, view, workspace, items, selected, onSelect, onOpen, onMenu, dragAndDropHooks, empty } = props
+  const {
+    label,
+    view,
+    focus,
+    workspace,
+    items,
+    selected,
+    onSelect,
+    onOpen,
+    onMenu,
+    dragAndDropHooks,
+    empty,
+  } = props
   const byId = useMemo(() => new Map<unknown, Item>(items.map((item) => [item.id, item])), [items])
   const Entry = view === 'grid' ? ItemTile : ItemRow
   const selecting = selected === 'all' || selected.size > 0
@@ -80,6 +94,7 @@ function Items(props: Omit<ItemListProps, 'narrow'>) {
         const item = byId.get(key)
         if (item !== undefined) onOpen(item)
       }}
+      autoFocus={focus}
       keyboardNavigationBehavior="tab"
       dragAndDropHooks={dragAndDropHooks}
       renderEmptyState={() => empty}

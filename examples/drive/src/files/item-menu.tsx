@@ -71,6 +71,7 @@ export function ItemMenu({ items, anchor, onAction, onClose }: ItemMenuProps) {
         placement="bottom start"
         offset={2}
         className={controlStyles.popover}
+        aria-label="Actions"
       >
         <Menu
           className={controlStyles.menu}

@@ -20,6 +20,7 @@ export function ItemRow({ item, workspace, onMenu }: ItemProps) {
   return (
     <GridListItem
       id={item.id}
+      value={item}
       textValue={item.name}
       className={styles.row}
       onContextMenu={(event) => {
@@ -53,6 +54,7 @@ export function ItemTile({ item, workspace, onMenu }: ItemProps) {
   return (
     <GridListItem
       id={item.id}
+      value={item}
       textValue={item.name}
       className={styles.tile}
       onContextMenu={(event) => {

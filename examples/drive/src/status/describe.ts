@@ -30,7 +30,9 @@ export function summariseWorkspace(workspace: WorkspaceStatus, peers: readonly P
     return {
       tone: 'warn',
       headline: alone ? 'Only in this browser' : 'Not connected',
-      detail: alone ? 'Invite another device to keep a copy' : `${copies}; changes wait here`,
+      detail: alone
+        ? 'Invite another device to keep a copy'
+        : `${copiesElsewhere(workspace) === 0 ? 'No full copy known elsewhere' : copies}; changes wait here`,
     }
   }
   if (!checked) return { tone: 'busy', headline: 'Looking…', detail: 'What is here, and what is not' }

@@ -34,8 +34,8 @@ export function TransfersPanel() {
   return (
     <section className={styles.panel} aria-label="Transfers" data-testid="transfers">
       <header className={styles.header}>
-        <h2 className={styles.title} role="status">
-          {titleOf(summary, fetched.length)}
+        <h2 className={styles.title}>
+          <span role="status">{titleOf(summary, fetched.length)}</span>
         </h2>
         <IconButton label={open ? 'Show less' : 'Show transfers'} onPress={() => setOpen(!open)}>
           {open ? <ChevronDown size={17} aria-hidden /> : <ChevronUp size={17} aria-hidden />}

@@ -1,5 +1,5 @@
 import { KeyRound, Link2, Sparkles } from 'lucide-react'
-import { type ReactNode, useState } from 'react'
+import { type ReactNode, useEffect, useState } from 'react'
 import { Button as AriaButton } from 'react-aria-components'
 import { Logo } from '../app/logo.js'
 import { parseJoin, useHash } from '../app/route.js'
@@ -13,9 +13,12 @@ type Step = 'choose' | 'create' | 'join' | 'recover'
 /** What a browser without an identity shows. */
 export default function Welcome({ onReady }: { onReady: () => void }) {
   const ticket = parseJoin(useHash())
-  const [chosen, setChosen] = useState<Step>()
-  const step = chosen ?? (ticket === undefined ? 'choose' : 'join')
-  const back = () => setChosen('choose')
+  const [step, setStep] = useState<Step>(ticket === undefined ? 'choose' : 'join')
+  const back = () => setStep('choose')
+  // A link that is opened in this very page only changes the fragment of its address.
+  useEffect(() => {
+    if (ticket !== undefined) setStep('join')
+  }, [ticket])
   return (
     <main className={styles.page}>
       <div className={styles.card}>
@@ -23,7 +26,7 @@ export default function Welcome({ onReady }: { onReady: () => void }) {
           <Logo size={36} />
           <h1>Peerfold Drive</h1>
         </header>
-        {step === 'choose' && <Choices onChoose={setChosen} />}
+        {step === 'choose' && <Choices onChoose={setStep} />}
         {step === 'create' && <CreateIdentity onBack={back} onReady={onReady} />}
         {step === 'join' && <Join ticket={ticket} onBack={back} onReady={onReady} />}
         {step === 'recover' && <Recover onBack={back} onReady={onReady} />}
