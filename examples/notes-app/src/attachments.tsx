@@ -1,6 +1,6 @@
 import type { Item, Workspace } from '@peerfold/core'
 import { type ChangeEvent, useCallback, useEffect, useState } from 'react'
-import { messageOf, useOpened } from './live.js'
+import { useOpened } from './live.js'
 import { attach, attachmentsOf } from './notes.js'
 
 /** Shown inline when they are no larger, in bytes. */
@@ -15,19 +15,23 @@ const IMAGES: Record<string, string> = {
 }
 const imageType = (name: string) => IMAGES[name.slice(name.lastIndexOf('.') + 1).toLowerCase()]
 
+interface AttachmentsProps {
+  workspace: Workspace
+  note: string
+  onFailure: (error: unknown) => void
+}
+
 /** The files beside a note. */
-export function Attachments({ workspace, note }: { workspace: Workspace; note: string }) {
+export function Attachments({ workspace, note, onFailure }: AttachmentsProps) {
   const { value: items = [] } = useOpened(
     useCallback(() => workspace.live(attachmentsOf(note)), [workspace, note]),
   )
   const [sending, setSending] = useState<{ name: string; done: number; cancel: () => void }>()
-  const [failure, setFailure] = useState<string>()
 
   const add = async ({ target }: ChangeEvent<HTMLInputElement>) => {
     const files = [...(target.files ?? [])]
     target.value = '' // The same file can be chosen again.
     const { signal, cancel } = cancellable()
-    setFailure(undefined)
     try {
       for (const file of files) {
         const show = ({ bytes }: { bytes: number }) =>
@@ -36,7 +40,7 @@ export function Attachments({ workspace, note }: { workspace: Workspace; note: s
         await attach(workspace, note, file, { signal, onProgress: show })
       }
     } catch (error) {
-      if (!signal.aborted) setFailure(messageOf(error))
+      if (!signal.aborted) onFailure(error)
     } finally {
       setSending(undefined)
     }
@@ -46,7 +50,7 @@ export function Attachments({ workspace, note }: { workspace: Workspace; note: s
       <h2 id="attachments">Attachments</h2>
       <ul>
         {items.map((item) => (
-          <Attachment key={item.id} workspace={workspace} item={item} />
+          <Attachment key={item.id} workspace={workspace} item={item} onFailure={onFailure} />
         ))}
       </ul>
       {sending === undefined ? (
@@ -62,28 +66,33 @@ export function Attachments({ workspace, note }: { workspace: Workspace; note: s
           </button>
         </p>
       )}
-      {failure !== undefined && <p role="alert">{failure}</p>}
     </section>
   )
 }
 
-function Attachment({ workspace, item }: { workspace: Workspace; item: Item }) {
+function Attachment({ workspace, item, onFailure }: Omit<AttachmentsProps, 'note'> & { item: Item }) {
   const { name, path, size } = item
   const isImage = imageType(name) !== undefined && size <= MAX_SHOWN
   return (
     <li>
       {isImage && <Picture workspace={workspace} item={item} />}
+      <p className="name" title={name}>
+        {name}
+      </p>
       <p className="row">
-        <span className="name">{name}</span>
         <small>{Intl.NumberFormat(undefined, { notation: 'compact' }).format(size)}B</small>
         <button
           type="button"
           aria-label={`Download ${name}`}
-          onClick={() => void download(workspace, path, name)}
+          onClick={() => void download(workspace, path, name).catch(onFailure)}
         >
           Download
         </button>
-        <button type="button" aria-label={`Remove ${name}`} onClick={() => void workspace.remove(path)}>
+        <button
+          type="button"
+          aria-label={`Remove ${name}`}
+          onClick={() => void workspace.remove(path).catch(onFailure)}
+        >
           Remove
         </button>
       </p>

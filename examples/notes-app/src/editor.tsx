@@ -9,10 +9,11 @@ interface EditorProps {
   workspace: Workspace
   item: Item
   onConflict: (note: string, copy: string) => void
+  onFailure: (error: unknown) => void
   onClose: () => void
 }
 
-export function Editor({ workspace, item: { path, conflict }, onConflict, onClose }: EditorProps) {
+export function Editor({ workspace, item: { path, conflict }, onConflict, onFailure, onClose }: EditorProps) {
   const note = noteIn(path) as string
   const open = useCallback(() => new Draft(workspace, note, onConflict), [workspace, note, onConflict])
   const { live: draft, value: { text, saved, failure } = { text: undefined, saved: true } } = useOpened(open)
@@ -21,7 +22,7 @@ export function Editor({ workspace, item: { path, conflict }, onConflict, onClos
   const remove = () => {
     if (!confirm('Delete this note and its attachments on all devices?')) return
     draft?.discard()
-    void removeNote(workspace, note)
+    void removeNote(workspace, note).catch(onFailure)
     onClose()
   }
   return (
@@ -40,7 +41,7 @@ export function Editor({ workspace, item: { path, conflict }, onConflict, onClos
       {conflict && (
         <p role="alert" className="notice">
           This note was changed on two devices at the same time.{' '}
-          <button type="button" onClick={() => void keepBoth(workspace, note)}>
+          <button type="button" onClick={() => void keepBoth(workspace, note).catch(onFailure)}>
             Keep both as notes
           </button>
         </p>
@@ -54,7 +55,7 @@ export function Editor({ workspace, item: { path, conflict }, onConflict, onClos
         readOnly={text === undefined || conflict}
         onChange={(event) => draft?.edit(event.target.value)}
       />
-      <Attachments workspace={workspace} note={note} />
+      <Attachments workspace={workspace} note={note} onFailure={onFailure} />
     </article>
   )
 }

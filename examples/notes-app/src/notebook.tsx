@@ -15,7 +15,8 @@ export function Notebook({ peerfold, workspace }: { peerfold: Peerfold; workspac
     .toSorted((a, b) => Number(b.mtime) - Number(a.mtime))
   const open = notes.find(({ path }) => noteIn(path) === selected)
 
-  const create = () => void createNote(workspace).then(select, (error) => setNotice(messageOf(error)))
+  const onFailure = (error: unknown) => setNotice(messageOf(error))
+  const create = () => void createNote(workspace).then(select, onFailure)
   const onConflict = useCallback((note: string, copy: string) => {
     setNotice(
       'This note was changed on another device while you typed. Both are kept: yours is a note of its own now.',
@@ -65,6 +66,7 @@ export function Notebook({ peerfold, workspace }: { peerfold: Peerfold; workspac
             workspace={workspace}
             item={open}
             onConflict={onConflict}
+            onFailure={onFailure}
             onClose={() => select(undefined)}
           />
         )}
