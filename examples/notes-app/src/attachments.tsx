@@ -47,25 +47,27 @@ export function Attachments({ workspace, note, onFailure }: AttachmentsProps) {
   }
   return (
     <section aria-labelledby="attachments" className="attachments">
-      <h2 id="attachments">Attachments</h2>
+      <header>
+        <h2 id="attachments">Attachments</h2>
+        {sending === undefined ? (
+          <label className="file">
+            Attach files
+            <input type="file" multiple onChange={(event) => void add(event)} />
+          </label>
+        ) : (
+          <p className="row">
+            <progress value={sending.done} aria-label={`Attaching ${sending.name}`} /> {sending.name}
+            <button type="button" onClick={sending.cancel}>
+              Cancel
+            </button>
+          </p>
+        )}
+      </header>
       <ul>
         {items.map((item) => (
           <Attachment key={item.id} workspace={workspace} item={item} onFailure={onFailure} />
         ))}
       </ul>
-      {sending === undefined ? (
-        <label className="file">
-          Attach files
-          <input type="file" multiple onChange={(event) => void add(event)} />
-        </label>
-      ) : (
-        <p className="row">
-          <progress value={sending.done} aria-label={`Attaching ${sending.name}`} /> {sending.name}
-          <button type="button" onClick={sending.cancel}>
-            Cancel
-          </button>
-        </p>
-      )}
     </section>
   )
 }

@@ -53,6 +53,7 @@ function describe({ problem, peers }: Status, notes: WorkspaceStatus | undefined
 function Invitation({ peerfold, status }: { peerfold: Peerfold; status: Status }) {
   const [ticket, setTicket] = useState('')
   const [outcome, setOutcome] = useState<string>()
+  const [isCopied, setCopied] = useState(false)
   // Nobody can call a browser. Others reach it through a relay, by a circuit that it keeps open there.
   const isReachable = status.addresses.some((address) => address.includes('/p2p-circuit'))
   useEffect(() => {
@@ -80,8 +81,12 @@ function Invitation({ peerfold, status }: { peerfold: Peerfold; status: Status }
         Paste this into the app on the other device. It works once, for ten minutes.
       </label>
       <textarea id="invitation" value={ticket} readOnly rows={6} onFocus={(event) => event.target.select()} />
-      <button type="button" className="primary" onClick={() => void navigator.clipboard.writeText(ticket)}>
-        Copy
+      <button
+        type="button"
+        className="primary"
+        onClick={() => void navigator.clipboard.writeText(ticket).then(() => setCopied(true))}
+      >
+        {isCopied ? 'Copied' : 'Copy'}
       </button>
     </>
   )

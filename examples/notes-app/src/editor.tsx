@@ -1,5 +1,5 @@
 import type { Item, Workspace } from '@peerfold/core'
-import { useCallback, useEffect } from 'react'
+import { useCallback, useEffect, useRef } from 'react'
 import { Attachments } from './attachments.js'
 import { Draft } from './draft.js'
 import { useOpened } from './live.js'
@@ -18,6 +18,13 @@ export function Editor({ workspace, item: { path, conflict }, onConflict, onFail
   const open = useCallback(() => new Draft(workspace, note, onConflict), [workspace, note, onConflict])
   const { live: draft, value: { text, saved, failure } = { text: undefined, saved: true } } = useOpened(open)
   useWarning(!saved)
+
+  // A note without text is a new one: write at once.
+  const area = useRef<HTMLTextAreaElement>(null)
+  const isEmpty = text === ''
+  useEffect(() => {
+    if (isEmpty) area.current?.focus()
+  }, [isEmpty])
 
   const remove = () => {
     if (!confirm('Delete this note and its attachments on all devices?')) return
@@ -47,6 +54,7 @@ export function Editor({ workspace, item: { path, conflict }, onConflict, onFail
         </p>
       )}
       <textarea
+        ref={area}
         aria-label="Text of the note, Markdown"
         className="text"
         value={text ?? ''}

@@ -49,14 +49,6 @@ export function Notebook({ peerfold, workspace }: { peerfold: Peerfold; workspac
         <Devices peerfold={peerfold} workspace={workspace.id} />
       </nav>
       <main>
-        {notice !== undefined && (
-          <p role="alert" className="notice">
-            {notice}{' '}
-            <button type="button" onClick={() => setNotice(undefined)}>
-              Close
-            </button>
-          </p>
-        )}
         {open === undefined ? (
           <p className="hint">Choose a note, or write a new one.</p>
         ) : (
@@ -71,6 +63,14 @@ export function Notebook({ peerfold, workspace }: { peerfold: Peerfold; workspac
           />
         )}
       </main>
+      {notice !== undefined && (
+        <p role="alert" className="notice floating">
+          {notice}{' '}
+          <button type="button" onClick={() => setNotice(undefined)}>
+            Close
+          </button>
+        </p>
+      )}
     </div>
   )
 }
