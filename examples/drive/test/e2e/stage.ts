@@ -23,17 +23,18 @@ export class Stage implements AsyncDisposable {
   readonly #directory: string
   readonly #browser: Browser
 
-  private constructor(directory: string, browser: Browser) {
+  private constructor(directory: string, browser: Browser, keeps: boolean) {
     this.#directory = directory
     this.#browser = browser
     this.laptop = new DemoDevice('laptop', directory)
-    this.relay = new DemoRelay('relay', directory)
+    this.relay = new DemoRelay('relay', directory, { open: keeps })
   }
 
-  static async open(): Promise<Stage> {
+  /** @param options.keeps whether the relay keeps anything, or only lets peers meet. @default true */
+  static async open({ keeps = true } = {}): Promise<Stage> {
     const directory = await mkdtemp(join(tmpdir(), 'drive-test-'))
     const browser = await chromium.launch({ executablePath: await findChromium(), args: FLAGS })
-    const stage = new Stage(directory, browser)
+    const stage = new Stage(directory, browser, keeps)
     try {
       await stage.#start()
       return stage
