@@ -8,6 +8,7 @@ import { Drive } from './drive.js'
 import { FailureNotice } from './failure-notice.js'
 import { Splash } from './splash.js'
 import { Toasts } from './toasts.js'
+import { followUpdates } from './updates.js'
 
 const Welcome = lazy(() => import('../welcome/welcome.js'))
 
@@ -20,6 +21,7 @@ export function App() {
   const [opening, setOpening] = useState<Opening>({ state: 'opening' })
   const [attempt, setAttempt] = useState(0)
 
+  useEffect(() => void followUpdates(), [])
   // biome-ignore lint/correctness/useExhaustiveDependencies: another attempt opens it again.
   useEffect(() => {
     let shown = true

@@ -1,6 +1,6 @@
 import { HardDrive, Menu } from 'lucide-react'
 import { lazy, type ReactNode, Suspense, useEffect, useState } from 'react'
-import { useStatus } from '../device/context.js'
+import { useStatus, useWorkspaces } from '../device/context.js'
 import { useWorkspace } from '../device/use-workspace.js'
 import { FilesView } from '../files/files-view.js'
 import { StatusButton } from '../status/status-button.js'
@@ -14,6 +14,7 @@ import { forgetHash, parseJoin, parseRoute, useHash } from './route.js'
 import { Sidebar, SidebarDrawer } from './sidebar.js'
 import { say } from './toasts.js'
 import { useNarrow } from './use-media.js'
+import { useStored } from './use-stored.js'
 
 const NewWorkspaceDialog = lazy(() => import('./new-workspace-dialog.js'))
 const StatusPanel = lazy(() => import('../status/status-panel.js'))
@@ -21,15 +22,21 @@ const StatusPanel = lazy(() => import('../status/status-panel.js'))
 /** The drive of a browser that has an identity. */
 export function Drive() {
   const hash = useHash()
-  const { workspaces } = useStatus()
+  const workspaces = useWorkspaces()
   const route = parseRoute(hash)
   const narrow = useNarrow()
   const [drawer, setDrawer] = useState(false)
   const [panel, setPanel] = useState(false)
   const [creating, setCreating] = useState(false)
-  const current = route?.workspace ?? workspaces[0]?.id
+  const [last, setLast] = useStored<string>('drive/workspace', (stored) => stored ?? '')
+  const known = workspaces.find(({ id }) => id === last) ?? workspaces[0]
+  const current = route?.workspace ?? known?.id
   const path = route?.path ?? ''
 
+  // biome-ignore lint/correctness/useExhaustiveDependencies: remembered when it changes.
+  useEffect(() => {
+    if (route !== undefined && route.workspace !== last) setLast(route.workspace)
+  }, [route?.workspace])
   useEffect(() => {
     if (parseJoin(hash) === undefined) return
     forgetHash()

@@ -1,7 +1,7 @@
 import type { WorkspaceStatus } from '@peerfold/core'
 import { HardDrive, Plus } from 'lucide-react'
 import { Dialog, Link, Modal, ModalOverlay } from 'react-aria-components'
-import { useStatus } from '../device/context.js'
+import { useStatus, useWorkspaces } from '../device/context.js'
 import { summariseWorkspace } from '../status/describe.js'
 import { StatusButton } from '../status/status-button.js'
 import { Button, classes } from './controls.js'
@@ -16,7 +16,7 @@ export interface SidebarProps {
 }
 
 export function Sidebar({ current, onNew, onStatus }: SidebarProps) {
-  const { workspaces } = useStatus()
+  const workspaces = useWorkspaces()
   return (
     <div className={styles.sidebar}>
       <header className={styles.brand}>

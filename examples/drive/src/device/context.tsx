@@ -1,5 +1,5 @@
-import type { Peerfold, Status } from '@peerfold/core'
-import { createContext, useContext } from 'react'
+import type { Peerfold, Status, WorkspaceStatus } from '@peerfold/core'
+import { createContext, useContext, useMemo } from 'react'
 import { useLive } from './use-live.js'
 
 const PeerfoldContext = createContext<Peerfold | undefined>(undefined)
@@ -15,4 +15,12 @@ export function usePeerfold(): Peerfold {
 /** Only where the device has an identity. */
 export function useStatus(): Status {
   return useLive(usePeerfold().status)
+}
+
+const names = new Intl.Collator(undefined, { numeric: true })
+
+/** By name. */
+export function useWorkspaces(): WorkspaceStatus[] {
+  const { workspaces } = useStatus()
+  return useMemo(() => [...workspaces].sort((a, b) => names.compare(a.name, b.name)), [workspaces])
 }

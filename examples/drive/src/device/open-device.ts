@@ -1,17 +1,14 @@
+import { openPeerfold } from '@peerfold/browser'
 import type { Peerfold } from '@peerfold/core'
+import { deviceName } from './device-name.js'
 
 let opened: Promise<Peerfold> | undefined
 
 /** The device of this browser: one for the page, however often it is asked for. After a failure it is tried anew. */
 export function openDevice(): Promise<Peerfold> {
-  opened ??= open().catch((error: unknown) => {
+  opened ??= openPeerfold({ name: deviceName(navigator.userAgent) }).catch((error: unknown) => {
     opened = undefined
     throw error
   })
   return opened
-}
-
-async function open(): Promise<Peerfold> {
-  const { openPeerfold } = await import('@peerfold/browser')
-  return await openPeerfold({ name: 'browser' })
 }

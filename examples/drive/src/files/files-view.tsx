@@ -1,6 +1,16 @@
 import type { Item, Workspace } from '@peerfold/core'
 import { FolderOpen, FolderX } from 'lucide-react'
-import { lazy, type ReactNode, type RefObject, Suspense, useCallback, useMemo, useRef, useState } from 'react'
+import {
+  lazy,
+  type ReactNode,
+  type RefObject,
+  Suspense,
+  useCallback,
+  useEffect,
+  useMemo,
+  useRef,
+  useState,
+} from 'react'
 import { Button } from '../app/controls.js'
 import { EmptyState, Waiting } from '../app/empty-state.js'
 import { FailureNotice } from '../app/failure-notice.js'
@@ -18,7 +28,7 @@ import { ItemDialogs, type OpenDialog } from './item-dialogs.js'
 import { ItemList, type View } from './item-list.js'
 import { type ItemAction, ItemMenu, type MenuAnchor } from './item-menu.js'
 import { canPreview } from './kinds.js'
-import { parentPath } from './names.js'
+import { baseName, parentPath } from './names.js'
 import { PathBar } from './path-bar.js'
 import { type Sort, type SortKey, sortItems } from './sort.js'
 import { SortHeader } from './sort-header.js'
@@ -94,6 +104,7 @@ export function FilesView({ workspace, path, start, end }: FilesViewProps) {
     else if (key === 'F2' && selected.length === 1) act('rename', selected)
     else if (key === 'Escape') selection.clear()
   })
+  useTitle(path === '' ? workspace.name : baseName(path))
   const taken = useMemo(() => new Set(folder.items.map(({ name }) => name)), [folder.items])
 
   const toolbar =
@@ -274,4 +285,15 @@ function useSort(): [Sort, (sort: Sort) => void] {
 function anchorOf(item: Item, fallback: MenuAnchor = { x: 80, y: 120 }): MenuAnchor {
   const rect = document.querySelector(`[data-key="${CSS.escape(item.id)}"]`)?.getBoundingClientRect()
   return rect === undefined ? fallback : { x: rect.left + 40, y: rect.bottom - 6 }
+}
+
+/** In the tab and in the history. */
+function useTitle(folder: string): void {
+  useEffect(() => {
+    const before = document.title
+    document.title = `${folder} – ${before}`
+    return () => {
+      document.title = before
+    }
+  }, [folder])
 }

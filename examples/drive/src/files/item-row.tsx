@@ -2,7 +2,7 @@ import type { Item, Workspace } from '@peerfold/core'
 import { EllipsisVertical, GripVertical, TriangleAlert } from 'lucide-react'
 import { Button, GridListItem } from 'react-aria-components'
 import { Checkbox } from '../app/checkbox.js'
-import { classes, IconButton } from '../app/controls.js'
+import { classes } from '../app/controls.js'
 import { formatBytes, formatDate, formatMoment } from '../app/format.js'
 import { Thumbnail } from '../thumbnails/thumbnail.js'
 import type { MenuAnchor } from './item-menu.js'
@@ -101,8 +101,8 @@ function ConflictBadge() {
 
 function MoreButton({ item, onMenu }: Pick<ItemProps, 'item' | 'onMenu'>) {
   return (
-    <IconButton
-      label={`Actions for ${item.name}`}
+    <Button
+      aria-label={`Actions for ${item.name}`}
       className={styles.more}
       onPress={({ target }) => {
         const { left, bottom } = target.getBoundingClientRect()
@@ -110,6 +110,6 @@ function MoreButton({ item, onMenu }: Pick<ItemProps, 'item' | 'onMenu'>) {
       }}
     >
       <EllipsisVertical size={17} aria-hidden />
-    </IconButton>
+    </Button>
   )
 }

@@ -3,7 +3,8 @@ import { FileQuestion } from 'lucide-react'
 import { type ReactNode, useState } from 'react'
 import { Button, Spinner } from '../app/controls.js'
 import { EmptyState } from '../app/empty-state.js'
-import { fileUrl } from '../device/file-url.js'
+import { FailureNotice } from '../app/failure-notice.js'
+import { useFileUrl } from '../device/files.js'
 import { kindOf } from '../files/kinds.js'
 import { saveFile } from '../transfers/save-file.js'
 import styles from './preview.module.css'
@@ -18,10 +19,13 @@ export interface ContentProps {
 export function Content({ workspace, item }: ContentProps) {
   const [state, setState] = useState<'loading' | 'shown' | 'failed'>('loading')
   const kind = kindOf(item)
-  const url = fileUrl(workspace.id, item.path, item.version && { version: item.version })
+  const { url, failure } = useFileUrl({ workspace: workspace.id, path: item.path, version: item.version })
   const shown = () => setState('shown')
   const failed = () => setState('failed')
+  if (kind === 'text') return <TextContent workspace={workspace} item={item} />
+  if (failure !== undefined) return <FailureNotice failure={failure} />
   if (state === 'failed') return <CannotShow workspace={workspace} item={item} />
+  if (url === undefined) return <Loading />
   const waiting = state === 'loading' && <Loading />
   switch (kind) {
     case 'image':
@@ -53,8 +57,6 @@ export function Content({ workspace, item }: ContentProps) {
       )
     case 'pdf':
       return <iframe src={url} title={item.name} className={styles.page} />
-    case 'text':
-      return <TextContent workspace={workspace} item={item} />
     default:
       return <CannotShow workspace={workspace} item={item} />
   }

@@ -10,12 +10,9 @@ export interface Summary {
   detail: string
 }
 
-/**
- * Machines besides this browser that are known to hold everything. The status counts this one, too, when all is here; but a browser may
- * throw away what a site stores, and so is never a copy to rely on.
- */
+/** Machines that are known to hold everything, durably. A browser may throw away what a site stores: it is never one of them. */
 export function copiesElsewhere({ copies }: Pick<WorkspaceStatus, 'copies'>): number {
-  return Math.max(0, copies.min - 1)
+  return copies.min
 }
 
 export function describeCopies(workspace: Pick<WorkspaceStatus, 'copies'>): string {

@@ -58,7 +58,7 @@ function Invitation({ invite }: { invite: Invite }) {
   return (
     <>
       {code !== undefined && (
-        <img src={code} alt="QR code of the link" className={styles.code} width={220} height={220} />
+        <img src={code} alt="QR code of the link" className={styles.code} width={280} height={280} />
       )}
       <p className={styles.lead}>Scan it with a phone, or open the link in another browser:</p>
       <Line text={link} what="link" />

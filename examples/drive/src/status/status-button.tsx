@@ -25,7 +25,6 @@ export function StatusButton({ workspace: id, compact = false, onPress }: Status
   return (
     <Button
       className={classes(styles.button, compact && styles.compact)}
-      aria-label={`Status: ${headline}. ${detail}. ${peers}`}
       data-testid="status"
       data-tone={tone}
       onPress={onPress}

@@ -1,5 +1,5 @@
 import type { Item, Workspace } from '@peerfold/core'
-import { fileUrl } from '../device/file-url.js'
+import { addressOf } from '../device/files.js'
 
 const PATIENCE_MS = 20_000
 /** The very first frame is often black. */
@@ -16,8 +16,9 @@ export async function videoFrame(
   video.preload = 'auto'
   const patience = AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)])
   try {
+    const url = await addressOf({ workspace: workspace.id, path: item.path, version: item.version })
     const loaded = once(video, 'loadedmetadata', patience)
-    video.src = fileUrl(workspace.id, item.path, item.version && { version: item.version })
+    video.src = url
     await loaded
     const seeked = once(video, 'seeked', patience)
     video.currentTime = Math.min(AT_SECONDS, (video.duration || 0) / 2)

@@ -41,6 +41,8 @@ export interface StoredUpload {
   size: number
   modified: number
   handle?: FileSystemFileHandle
+  /** It is in this browser, and nobody else is known to have it. */
+  kept?: true
 }
 
 export const isFinished = ({ state }: Upload): boolean =>

@@ -1,9 +1,9 @@
-import type { Live, Workspace, WorkspaceId } from '@peerfold/core'
+import { isPeerfoldError, type Live, type Workspace, type WorkspaceId } from '@peerfold/core'
 import { describeFailure } from '../device/failure.js'
 import type { NewUpload, Source, StoredUpload, Upload } from './types.js'
 import { isFinished } from './types.js'
 
-/** Keeps what is still to be uploaded, for when the page comes back. */
+/** Keeps what is not saved elsewhere yet, for when the page comes back. */
 export interface UploadStore {
   put(uploads: readonly StoredUpload[]): Promise<void>
   remove(ids: readonly string[]): Promise<void>
@@ -21,12 +21,16 @@ export interface UploadQueueInit {
 /** A person sees no more changes in a second. */
 const TELL_MS = 120
 
+/** An upload that is interrupted more often has another reason than tabs that close. */
+const MAX_INTERRUPTIONS = 5
+
 interface Entry {
   upload: Upload
   source: Source | undefined
   /** Gives the source again, once the person allows it. */
   handle: FileSystemFileHandle | undefined
   controller: AbortController
+  interruptions: number
 }
 
 /** Files on their way into workspaces: a few at a time, each can be cancelled and tried again. */
@@ -82,7 +86,10 @@ export class UploadQueue implements Live<readonly Upload[]> {
 
   /** Takes up what an earlier page left. Handles that may be read at once go on by themselves. */
   async restore(stored: readonly StoredUpload[]): Promise<void> {
-    for (const each of stored) this.#entries.set(each.id, entryOf(each, 'lost'))
+    for (const each of stored) {
+      this.#entries.set(each.id, entryOf(each, each.kept === true ? 'kept' : 'lost'))
+      if (each.kept === true) void this.#watch(each.workspace)
+    }
     this.#changed()
     for (const { id, handle } of stored) {
       if (handle !== undefined && (await mayRead(handle))) await this.#reopen(id, handle)
@@ -139,8 +146,10 @@ export class UploadQueue implements Live<readonly Upload[]> {
 
   /** Drops what is over from the list. */
   clear(): void {
-    for (const [id, { upload }] of this.#entries) if (isFinished(upload)) this.#entries.delete(id)
+    const finished = [...this.#entries.values()].map(({ upload }) => upload).filter(isFinished)
+    for (const { id } of finished) this.#entries.delete(id)
     this.#changed()
+    void this.#init.store.remove(finished.map(({ id }) => id))
   }
 
   async close(): Promise<void> {
@@ -198,14 +207,20 @@ export class UploadQueue implements Live<readonly Upload[]> {
         signal,
       })
       this.#update(entry, { state: 'kept', done: file.size })
-      await this.#init.store.remove([id])
+      await this.#init.store.put([
+        { id, workspace, path, size: file.size, modified: file.lastModified, kept: true },
+      ])
       void this.#watch(workspace)
     } catch (error) {
-      if (!signal.aborted) this.#update(entry, { state: 'failed', failure: describeFailure(error) })
+      if (signal.aborted) return
+      // The tab that ran the device was closed; another one does so now.
+      const again = isPeerfoldError(error, 'NOT_CONNECTED') && ++entry.interruptions <= MAX_INTERRUPTIONS
+      if (again) this.#update(entry, { state: 'waiting', done: 0 })
+      else this.#update(entry, { state: 'failed', failure: describeFailure(error) })
     }
   }
 
-  /** "Saved" is said of what was kept before a receipt for the whole workspace came. */
+  /** "Saved" is said of what was kept before a receipt for the whole workspace came. A browser's own copy is not counted. */
   async #watch(id: WorkspaceId): Promise<void> {
     if (this.#watched.has(id)) return
     this.#watched.add(id)
@@ -216,8 +231,9 @@ export class UploadQueue implements Live<readonly Upload[]> {
           ({ upload }) => upload.workspace === id && upload.state === 'kept',
         )
         if (kept.length === 0 || this.#closed) return
-        await workspace.durable({ copies: 2 })
-        for (const entry of kept) if (entry.upload.state === 'kept') this.#update(entry, { state: 'saved' })
+        await workspace.durable({ copies: 1 })
+        for (const entry of kept) this.#update(entry, { state: 'saved' })
+        await this.#init.store.remove(kept.map(({ upload }) => upload.id))
       }
     } catch {
       // The device was closed: what is here is known to be here only, and that is what the list says.
@@ -253,13 +269,14 @@ export class UploadQueue implements Live<readonly Upload[]> {
   }
 }
 
-function entryOf(stored: StoredUpload, state: 'waiting' | 'lost', source?: Source): Entry {
+function entryOf(stored: StoredUpload, state: 'waiting' | 'lost' | 'kept', source?: Source): Entry {
   const { id, workspace, path, size, modified, handle } = stored
   return {
-    upload: { id, workspace, path, size, modified, state, done: 0 },
+    upload: { id, workspace, path, size, modified, state, done: state === 'kept' ? size : 0 },
     source,
     handle,
     controller: new AbortController(),
+    interruptions: 0,
   }
 }
 

@@ -24,7 +24,7 @@ export function uploadStore(): PageUploads {
 }
 
 /**
- * The uploads that are still to be made, in IndexedDB. Several pages may upload at once: each holds a lock as long as it lives, and takes over
+ * The uploads that are not saved elsewhere yet, in IndexedDB. Several pages may upload at once: each holds a lock as long as it lives, and takes over
  * only what belongs to none.
  */
 function openUploadStore(): PageUploads {

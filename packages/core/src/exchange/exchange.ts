@@ -147,6 +147,12 @@ class BlockExchange implements Exchange {
     }
   }
 
+  gained(peer: PeerId, handle: WorkspaceHandle): void {
+    for (const want of this.#book.all()) if (want.handle === handle) want.missing.delete(peer)
+    this.#book.touch()
+    this.#pump()
+  }
+
   route(peer: PeerId, route: HttpRoute | undefined): void {
     this.#routes.get(peer)?.close()
     if (route === undefined) this.#routes.delete(peer)

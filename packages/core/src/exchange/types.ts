@@ -31,6 +31,8 @@ export interface Exchange {
    * Waits while no peer has them; the caller's signal is the deadline.
    */
   fetch(handle: WorkspaceHandle, cids: readonly CID[], options?: FetchOptions): Promise<void>
+  /** That peer has got more of a workspace: what it lacked it may hold by now. */
+  gained(peer: PeerId, handle: WorkspaceHandle): void
   /** Peers that said lately they hold a block that is wanted. */
   holders(handle: WorkspaceHandle, cid: CID): PeerId[]
   /** Peers that said lately they lack a block that is wanted; for "which device is waited for". */

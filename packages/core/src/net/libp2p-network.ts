@@ -292,11 +292,15 @@ export class Libp2pNetwork implements Network {
     return wrapped
   }
 
-  /** The connection that streams go over: an open one, direct rather than through a relay. */
+  /**
+   * The connection that streams go over: an open one, direct rather than through a relay. Of several the newest: a peer that came back may have
+   * left an old one that nobody has noticed to be dead.
+   */
   #best(peer: PeerId): Connection | undefined {
     const id = this.#routes.get(peer)?.remotePeer ?? peerIdFromString(peer)
     // All of them at once is a list that libp2p copies anew for each peer that it knows.
     const open = this.#node.getConnections(id).filter(({ status }) => status === 'open')
+    open.sort((a, b) => b.timeline.open - a.timeline.open)
     return open.find((connection) => !isByCircuit(connection)) ?? open[0]
   }
 

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { cp, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { DemoDevice } from './device.js'
+import { openInBrowser } from './page-step.js'
 import { startAgain } from './pair.js'
 import { loseLaptop, searchRelay, whileAway, withoutRelay } from './relay-steps.js'
 import { describe, type Step, type Tour } from './tour.js'
@@ -20,6 +21,7 @@ export const STEPS: Step[] = [
   { title: 'the relay away', run: withoutRelay },
   { title: 'a lost laptop recovered', run: loseLaptop },
   { title: 'a search of what the relay keeps', run: searchRelay },
+  { title: 'the same files in a browser', run: openInBrowser },
 ]
 
 async function firstSync(tour: Tour): Promise<string> {

@@ -22,13 +22,13 @@ describe('the main job', () => {
     expect(output).toMatch(/laptop is process \d+, desktop is process \d+, relay is process \d+/)
     expect(output).toMatch(/ok 5 restore of an old version/)
     expect(output).toMatch(/ok 9 a search of what the relay keeps/)
-    expect(output).toContain('all 9 steps passed')
+    expect(output).toContain('all 10 steps passed')
     expect(code).toBe(0)
   }, 300_000)
 
   test('makes it with two relays, of which one is killed in the middle', async () => {
     const { code, output } = await runDemo('--check', '--relays', '2')
-    expect(output).toContain('all 9 steps passed')
+    expect(output).toContain('all 10 steps passed')
     expect(code).toBe(0)
   }, 300_000)
 

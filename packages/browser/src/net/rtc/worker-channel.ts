@@ -6,6 +6,11 @@ export interface WorkerChannelInit {
   channel: number
   properties: ChannelProperties
   outbox: Outbox<ToPage>
+  /**
+   * Whether it stays open here until this side closes it, or its connection ends. libp2p begins a connection with a channel that the other side
+   * closes as well: where that comes before all candidates are dealt with, it would wait for the channel to open for as long as it has time.
+   */
+  lingers: boolean
 }
 
 /**
@@ -31,11 +36,15 @@ export class WorkerChannel extends EventSource {
   bufferedAmountLowThreshold = 0
   readonly #channel: number
   readonly #outbox: Outbox<ToPage>
+  readonly #lingers: boolean
+  /** The other side has closed it. */
+  #over = false
 
-  constructor({ channel, properties, outbox }: WorkerChannelInit) {
+  constructor({ channel, properties, outbox, lingers }: WorkerChannelInit) {
     super()
     this.#channel = channel
     this.#outbox = outbox
+    this.#lingers = lingers
     this.label = properties.label
     this.protocol = properties.protocol
     this.ordered = properties.ordered
@@ -61,15 +70,26 @@ export class WorkerChannel extends EventSource {
   close(): void {
     if (this.readyState === 'closing' || this.readyState === 'closed') return
     this.readyState = 'closing'
-    this.#outbox.post({ type: 'close-channel', channel: this.#channel })
+    if (this.#over) queueMicrotask(() => this.lose())
+    else this.#outbox.post({ type: 'close-channel', channel: this.#channel })
   }
 
   /** The page reports. */
   onState(event: 'open' | 'closing' | 'close', id: number | null): void {
-    if (this.readyState === 'closed' || (event === 'open' && this.readyState !== 'connecting')) return
     this.id = id
-    this.readyState = event === 'close' ? 'closed' : event === 'open' ? 'open' : 'closing'
-    this.emit(event)
+    if (event !== 'open' && this.#lingers && this.readyState === 'open') this.#over = event === 'close'
+    else if (event === 'close') this.lose()
+    else if (this.readyState === 'connecting' || (event === 'closing' && this.readyState === 'open')) {
+      this.readyState = event
+      this.emit(event)
+    }
+  }
+
+  /** It is closed, whatever this side did. */
+  lose(): void {
+    if (this.readyState === 'closed') return
+    this.readyState = 'closed'
+    this.emit('close')
   }
 
   /** The page reports. */

@@ -107,7 +107,8 @@ export class WorkerConnection extends EventSource implements States {
   }
 
   #take(channel: number, properties: ChannelProperties): WorkerChannel {
-    const taken = new WorkerChannel({ channel, properties, outbox: this.#end.outbox })
+    const lingers = channel > 0 && this.connectionState === 'new'
+    const taken = new WorkerChannel({ channel, properties, outbox: this.#end.outbox, lingers })
     this.#channels.set(channel, taken)
     this.#end.channels.set(channel, taken)
     taken.addEventListener('close', () => {
@@ -131,7 +132,7 @@ export class WorkerConnection extends EventSource implements States {
     this.#end.remove(this.#connection)
     for (const { reject } of this.#calls.values()) reject(closed())
     this.#calls.clear()
-    for (const channel of [...this.#channels.values()]) channel.onState('close', channel.id)
+    for (const channel of [...this.#channels.values()]) channel.lose()
   }
 }
 

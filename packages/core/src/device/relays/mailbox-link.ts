@@ -4,6 +4,7 @@ import { isPeerfoldError, PeerfoldError } from '../../errors.js'
 import { decodeEnvelope, identify, type Sealed } from '../../log/envelope.js'
 import type { LogSummary } from '../../log/types.js'
 import type { AbortOptions } from '../../ports/abort.js'
+import type { Clock } from '../../ports/clock.js'
 import type { Crypto } from '../../ports/crypto.js'
 import type { CommitId, FeedId } from '../../ports/ids.js'
 import { MAX_BATCH_BYTES, MAX_BATCH_COMMITS } from '../../relay/limits.js'
@@ -20,6 +21,7 @@ export interface MailboxLinkInit {
   workspace: WorkspaceRuntime
   memory: MailboxMemory
   crypto: Crypto
+  clock: Clock
   /** The relay takes and gives blocks of this workspace from now on. */
   onOpen(): void
   /** Something that status shows has changed. */
@@ -27,6 +29,12 @@ export interface MailboxLinkInit {
   /** The relay contradicts itself. */
   onLie(error: PeerfoldError): void
 }
+
+/**
+ * How long the author of a commit, whose blocks are not here, is left to bring both, milliseconds. Others who find the commit at the relay look there
+ * for its blocks, and would find none.
+ */
+const HEAD_START_MS = 30_000
 
 type Outgoing = { id: CommitId; envelope: Uint8Array }
 
@@ -49,6 +57,8 @@ export class MailboxLink {
   /** Pushed in this session: they are not news when they are read. */
   readonly #pushed = new Set<CommitId>()
   #sent: string | undefined
+  /** Commits of others without all of their blocks, and when each was found so, monotonic milliseconds. */
+  readonly #partial = new Map<CommitId, number>()
   #opened: OpenedMailbox | undefined
 
   constructor(init: MailboxLinkInit) {
@@ -201,6 +211,7 @@ export class MailboxLink {
 
   #note({ feed, seq, id }: Pick<Sealed, 'feed' | 'seq' | 'id'>): void {
     if ((this.#heads.get(feed)?.seq ?? 0) < seq) this.#heads.set(feed, { seq, id })
+    this.#partial.delete(id)
   }
 
   /** What others brought here of this device's commits: its blocks are this device's to bring. */
@@ -235,12 +246,32 @@ export class MailboxLink {
         bytes = 0
       }
       const whole = await this.#offerContents(commit.id, options)
+      // What comes after it may build on it.
+      if (!whole && this.#leaves(commit.id, options)) {
+        if (batch.length > 0) await this.#push(batch, options)
+        return
+      }
+      this.#partial.delete(commit.id)
       if (!whole) this.#state.audited = false
       batch.push(commit)
       bytes += commit.envelope.length
     }
     if (batch.length > 0) await this.#push(batch, options)
     this.#sent = heads
+  }
+
+  /** Whether a commit is left to its author for now. */
+  #leaves(id: CommitId, { signal }: AbortOptions): boolean {
+    const { clock } = this.#init
+    const now = clock.monotonic()
+    const since = this.#partial.get(id)
+    if (since !== undefined) return now < since + HEAD_START_MS
+    this.#partial.set(id, now)
+    clock.sleep(HEAD_START_MS, { signal }).then(
+      () => this.wake(),
+      () => {},
+    )
+    return true
   }
 
   #summary(): LogSummary {

@@ -148,7 +148,11 @@ export class RelayLink {
     this.#session = session
     this.#failure = undefined
     this.#kept = undefined
-    session.on('changed', (handle, next) => this.#links.get(handle)?.grew(next))
+    session.on('changed', (handle, next) => {
+      this.#links.get(handle)?.grew(next)
+      // A commit may have come by another way before the relay had its blocks.
+      this.#init.exchange.gained(this.#init.relay, handle)
+    })
     this.#useHttp(session)
     this.#reconcile(session)
     this.#tell()
@@ -257,6 +261,7 @@ export class RelayLink {
         workspace,
         memory,
         crypto,
+        clock,
         onOpen: () => this.#open(handle),
         onChange: () => {
           backoff.reset()
