@@ -7,6 +7,9 @@ import { attach, attachmentsOf, createNote, fileOf, keepBoth, noteIn, removeNote
 let peers: TestPeers
 const drafts: Draft[] = []
 
+/** On a busy machine, too. */
+const soon = <T>(read: () => T) => expect.poll(read, { timeout: 30_000 })
+
 beforeEach(async () => {
   peers = await createTestPeers(2)
 })
@@ -28,7 +31,7 @@ type Notes = Awaited<ReturnType<typeof notesOnBoth>>['here']
 async function draftOf(workspace: Notes, note: string, moved: string[] = []): Promise<Draft> {
   const draft = new Draft(workspace, note, (_, copy) => moved.push(copy))
   drafts.push(draft)
-  await expect.poll(() => draft.value.text).toBeDefined()
+  await soon(() => draft.value.text).toBeDefined()
   return draft
 }
 
@@ -44,11 +47,11 @@ test('what is typed is saved, and what another device writes is shown', async ()
   const draft = await draftOf(here, note)
   draft.edit('bread, tea')
   expect(draft.value).toEqual({ text: 'bread, tea', saved: false })
-  await expect.poll(() => draft.value.saved).toBe(true)
+  await soon(() => draft.value.saved).toBe(true)
   expect(await here.read(fileOf(note)).text()).toBe('bread, tea')
   await peers.devices[0]!.settled()
   await there.write(fileOf(note), 'bread, tea, honey')
-  await expect.poll(() => draft.value).toEqual({ text: 'bread, tea, honey', saved: true })
+  await soon(() => draft.value).toEqual({ text: 'bread, tea, honey', saved: true })
 })
 
 test('text typed over a note that changed meanwhile becomes a note of its own', async () => {
@@ -57,14 +60,14 @@ test('text typed over a note that changed meanwhile becomes a note of its own', 
   const draft = await draftOf(here, note, moved)
   draft.edit('what I typed')
   await here.write(fileOf(note), 'what another tab wrote')
-  await expect.poll(() => draft.value.saved).toBe(true)
+  await soon(() => draft.value.saved).toBe(true)
   expect(draft.value.text).toBe('what I typed')
   expect(await textsIn(here)).toEqual(['what I typed', 'what another tab wrote'].sort())
   expect(moved).toHaveLength(1)
   expect(await here.read(fileOf(moved[0]!)).text()).toBe('what I typed')
 
   draft.edit('what I typed, and more')
-  await expect.poll(() => draft.value.saved).toBe(true)
+  await soon(() => draft.value.saved).toBe(true)
   expect(await here.read(fileOf(moved[0]!)).text()).toBe('what I typed, and more')
 })
 
@@ -73,7 +76,7 @@ test('text typed into a note that was removed meanwhile is kept', async () => {
   const draft = await draftOf(here, note)
   draft.edit('still needed')
   await removeNote(here, note)
-  await expect.poll(() => textsIn(here)).toEqual(['still needed'])
+  await soon(() => textsIn(here)).toEqual(['still needed'])
 })
 
 test('a draft that is closed saves what was typed, unless it is to be removed', async () => {
@@ -81,7 +84,7 @@ test('a draft that is closed saves what was typed, unless it is to be removed', 
   const closed = await draftOf(here, note)
   closed.edit('the last word')
   closed[Symbol.dispose]()
-  await expect.poll(() => textsIn(here)).toEqual(['the last word'])
+  await soon(() => textsIn(here)).toEqual(['the last word'])
 
   const discarded = await draftOf(here, note)
   discarded.edit('not needed')
@@ -98,14 +101,14 @@ test('edits on two devices without a connection are both kept, as two notes', as
   const draft = await draftOf(here, note)
   peers.hub.partition(peers.devices.map(({ device }) => [device.peer]))
   draft.edit('from here')
-  await expect.poll(() => draft.value.saved).toBe(true)
+  await soon(() => draft.value.saved).toBe(true)
   await there.write(fileOf(note), 'from there')
   peers.hub.heal()
-  await expect.poll(async () => (await here.stat(fileOf(note))).conflict, { timeout: 30_000 }).toBe(true)
+  await soon(async () => (await here.stat(fileOf(note))).conflict).toBe(true)
 
   // While it lasts, nothing is written over either.
   draft.edit('from here, and more')
-  await expect.poll(() => draft.value.saved).toBe(true)
+  await soon(() => draft.value.saved).toBe(true)
   expect((await here.stat(fileOf(note))).conflict).toBe(true)
   await keepBoth(here, note)
   expect((await here.stat(fileOf(note))).conflict).toBe(false)

@@ -15,6 +15,7 @@ import { needChromium } from '../../../scripts/chromium.mjs'
 const DIST = fileURLToPath(new URL('../dist/', import.meta.url))
 /** Dialling, pairing and syncing take their time on busy machines. */
 const PATIENCE_MS = 60_000
+const soon = <T>(read: () => T) => expect.poll(read, { timeout: PATIENCE_MS })
 
 /** A picture of 2 × 2 pixels. */
 const PICTURE = Buffer.from(
@@ -30,7 +31,7 @@ async function writeNote(page: Page, text: string): Promise<void> {
   const editor = page.getByLabel('Text of the note')
   await page.getByRole('button', { name: 'New note' }).click()
   // Another one may be open until then.
-  await expect.poll(async () => (await editor.count()) > 0 && (await editor.inputValue())).toBe('')
+  await soon(async () => (await editor.count()) > 0 && (await editor.inputValue())).toBe('')
   await editor.fill(text)
   await page.getByText('Saved', { exact: true }).waitFor()
 }
@@ -88,12 +89,12 @@ describe('the notes app in two browsers', { timeout: 180_000 }, () => {
     const address = relay.addresses.find((each) => each.includes('/ws/')) as string
     first = await openApp(`?relay=${encodeURIComponent(address)}`)
     await first.getByRole('button', { name: 'Start a new notebook' }).click()
-    await expect.poll(() => first.getByRole('listitem').count()).toBe(24)
+    await soon(() => first.getByRole('listitem').count()).toBe(24)
     await first.getByRole('button', { name: 'I have written them down' }).click()
     await writeNote(first, '# Shopping\n\n- bread\n')
     await first.reload()
     await noteNamed(first, 'Shopping').click()
-    await expect.poll(() => first.getByLabel('Text of the note').inputValue()).toBe('# Shopping\n\n- bread\n')
+    await soon(() => first.getByLabel('Text of the note').inputValue()).toBe('# Shopping\n\n- bread\n')
   })
 
   test('a second browser joins by a ticket, through the relay', async () => {
@@ -129,9 +130,7 @@ describe('the notes app in two browsers', { timeout: 180_000 }, () => {
 
   test('what one types, an open editor of the other shows', async () => {
     await first.getByLabel('Text of the note').fill('# Trip\n\nTo the lake\n')
-    await expect
-      .poll(() => second.getByLabel('Text of the note').inputValue(), { timeout: PATIENCE_MS })
-      .toBe('# Trip\n\nTo the lake\n')
+    await soon(() => second.getByLabel('Text of the note').inputValue()).toBe('# Trip\n\nTo the lake\n')
   })
 
   test('both know when all is in sync, and that the relay keeps it', async () => {
