@@ -1,7 +1,3 @@
 export { type OpenPeerfoldOptions, openPeerfold } from './open-peerfold.js'
 export { type RegisterFilesOptions, registerFiles } from './service-worker/register.js'
 export { type FileUrlOptions, fileUrl } from './service-worker/urls.js'
-export { openBlockStore } from './stores/block-store.js'
-export { openKeyValue } from './stores/key-value.js'
-export { openLogStore } from './stores/log-store.js'
-export type { OpenLevelInit } from './stores/open-level.js'

@@ -7,7 +7,7 @@ describe('in a page', () => {
     ['@peerfold/core/platform', () => import('@peerfold/core/platform'), 'createWebCrypto'],
     ['@peerfold/core/net', () => import('@peerfold/core/net'), 'createNetwork'],
     ['@peerfold/core/testing', () => import('@peerfold/core/testing'), 'networkSuite'],
-    ['@peerfold/browser', () => import('@peerfold/browser'), 'openLogStore'],
+    ['@peerfold/browser', () => import('@peerfold/browser'), 'openPeerfold'],
   ])('%s loads', async (_, load, name) => {
     expect(globalThis.process?.versions?.node).toBeUndefined()
     expect(await load()).toHaveProperty(name)

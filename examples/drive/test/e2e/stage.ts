@@ -12,6 +12,7 @@ import { findChromium } from '../../../../scripts/chromium.mjs'
 export const PATIENCE = { timeout: 60_000 }
 
 const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-sync']
+const VIEWPORT = { width: 1280, height: 800 }
 
 /** A device with a folder, a relay, and the built drive, all real processes; and Chromium, with which people look at the drive. */
 export class Stage implements AsyncDisposable {
@@ -22,18 +23,20 @@ export class Stage implements AsyncDisposable {
   readonly complaints: string[] = []
   readonly #directory: string
   readonly #browser: Browser
+  readonly #profiles: BrowserContext[] = []
 
-  private constructor(directory: string, browser: Browser) {
+  private constructor(directory: string, browser: Browser, keeps: boolean) {
     this.#directory = directory
     this.#browser = browser
     this.laptop = new DemoDevice('laptop', directory)
-    this.relay = new DemoRelay('relay', directory)
+    this.relay = new DemoRelay('relay', directory, { open: keeps })
   }
 
-  static async open(): Promise<Stage> {
+  /** @param options.keeps whether the relay keeps anything, or only lets peers meet. @default true */
+  static async open({ keeps = true } = {}): Promise<Stage> {
     const directory = await mkdtemp(join(tmpdir(), 'drive-test-'))
     const browser = await chromium.launch({ executablePath: await findChromium(), args: FLAGS })
-    const stage = new Stage(directory, browser)
+    const stage = new Stage(directory, browser, keeps)
     try {
       await stage.#start()
       return stage
@@ -54,7 +57,18 @@ export class Stage implements AsyncDisposable {
 
   /** A browser of its own: nothing is shared with the others but the machine. */
   async newBrowser(): Promise<BrowserContext> {
-    return await this.#browser.newContext({ viewport: { width: 1280, height: 800 } })
+    return await this.#browser.newContext({ viewport: VIEWPORT })
+  }
+
+  /** A browser process of its own with its profile on the disk, as people have it: others keep what pages store in memory, and give little room. */
+  async newProfile(): Promise<BrowserContext> {
+    const profile = await chromium.launchPersistentContext(await mkdtemp(join(this.#directory, 'profile-')), {
+      executablePath: await findChromium(),
+      args: FLAGS,
+      viewport: VIEWPORT,
+    })
+    this.#profiles.push(profile)
+    return profile
   }
 
   /** A tab whose complaints are kept. */
@@ -103,7 +117,7 @@ export class Stage implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#browser.close()
+    await Promise.all([this.#browser.close(), ...this.#profiles.map((profile) => profile.close())])
     await Promise.all([this.laptop.close(), this.relay.stop(), this.drive.stop()])
     await rm(this.#directory, { recursive: true, force: true })
   }

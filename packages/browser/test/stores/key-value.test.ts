@@ -1,6 +1,6 @@
-import { openKeyValue } from '@peerfold/browser'
 import { keyValueSuite } from '@peerfold/core/testing'
 import { describe, expect, test } from 'vitest'
+import { openKeyValue } from '../../src/stores/key-value.js'
 import { freshName } from './fresh-name.js'
 
 describe('a key-value store in IndexedDB', () => {

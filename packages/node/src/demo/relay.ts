@@ -17,11 +17,14 @@ export class DemoRelay {
   /** All that the relay ever wrote lies below. */
   readonly directory: string
   readonly #lines = new Lines()
+  readonly #open: boolean
   #running: ChildProcess | undefined
   /** The first is for devices, the others are for browsers. */
   #addresses: string[] = []
 
-  constructor(name: string, directory: string) {
+  /** @param options.open whether it keeps anything for whoever asks. @default true */
+  constructor(name: string, directory: string, { open = true } = {}) {
+    this.#open = open
     this.directory = join(directory, name)
   }
 
@@ -36,12 +39,18 @@ export class DemoRelay {
     return address
   }
 
+  /** For browsers. */
+  get webSocketAddress(): string {
+    return this.#addresses.find((address) => address.includes('/ws/')) ?? this.address
+  }
+
   /** Idempotent. */
   async start(): Promise<void> {
     if (this.#running !== undefined) return
     await mkdir(this.directory, { recursive: true })
     const before = this.#addresses.map((address) => address.replace(/\/p2p\/.*/, ''))
-    const args = ['start', '--json', '--open', '--data', join(this.directory, 'data')]
+    const args = ['start', '--json', '--data', join(this.directory, 'data')]
+    if (this.#open) args.push('--open')
     args.push('--listen', ...(before.length > 0 ? before : ANY_PORTS), '--http', '127.0.0.1:0')
     const child = spawn(process.execPath, [CLI, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
