@@ -33,6 +33,7 @@ const PERMISSIVE = [
   '0BSD',
   'Unlicense',
   'BlueOak-1.0.0',
+  'WTFPL',
 ]
 const OLDEST_NODE = '20.19.0'
 
