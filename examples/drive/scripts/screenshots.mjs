@@ -35,7 +35,13 @@ async function act(page, name, action) {
 
 /** @param {Page} page */
 async function goHome(page) {
-  await page.getByRole('navigation', { name: 'Folder' }).getByRole('link').first().click()
+  const around = page.getByRole('button', { name: 'Folders around' })
+  if (await around.isVisible()) {
+    await around.click()
+    await page.getByRole('menuitem', { name: 'Home' }).click()
+  } else {
+    await page.getByRole('link', { name: 'Home', exact: true }).last().click()
+  }
   await row(page, 'Documents').waitFor()
 }
 
@@ -61,7 +67,7 @@ const VIEWS = {
     await row(page, 'website backup.tar.gz').waitFor()
   },
   async list(page, shoot) {
-    await page.getByRole('button', { name: /Status: In sync/ }).waitFor({ timeout: 60_000 })
+    await page.getByTestId('status').filter({ hasText: 'In sync' }).waitFor({ timeout: 60_000 })
     await shoot('list')
     await page.getByRole('button', { name: 'Actions for Budget 2026.csv' }).click()
     await shoot('menu')

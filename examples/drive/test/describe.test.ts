@@ -34,7 +34,7 @@ describe('a workspace', () => {
       headline: 'In sync',
       detail: '1 copy elsewhere',
     })
-    expect(describeCopies(workspace({ copies: { min: 0 } }))).toBe('On this browser only')
+    expect(describeCopies(workspace({ copies: { min: 0 } }))).toBe('No full copy elsewhere yet')
     expect(describeCopies(workspace({ copies: { min: 3 } }))).toBe('3 copies elsewhere')
   })
 

@@ -130,7 +130,7 @@ export function FilesView({ workspace, path, focus = false, start, end }: FilesV
     <div ref={root} className={styles.view}>
       <header className={styles.header}>
         {start}
-        <PathBar workspace={workspace.id} name={workspace.name} path={path} shown={narrow ? 1 : 3} />
+        <PathBar workspace={workspace.id} name={workspace.name} path={path} narrow={narrow} />
         {narrow ? end : toolbar}
       </header>
       <div className={styles.second}>

@@ -10,20 +10,25 @@ interface Crumb {
   name: string
 }
 
+/** Folders at the end of a long path that are shown. */
+const SHOWN = 3
+
 export interface PathBarProps {
   workspace: string
   /** Of the workspace. */
   name: string
   path: string
-  /** Folders that are shown beside the present one; those between go into a menu. */
-  shown: number
+  /** Only the present folder is shown; those around it are in a menu. */
+  narrow: boolean
 }
 
 /** Where one is, and the way back up. */
-export function PathBar({ workspace, name, path, shown }: PathBarProps) {
+export function PathBar({ workspace, name, path, narrow }: PathBarProps) {
   const crumbs = crumbsOf(name, path)
-  const hidden = crumbs.length > shown + 1 ? crumbs.slice(1, crumbs.length - shown) : []
-  const visible = hidden.length === 0 ? crumbs : [crumbs[0] as Crumb, ...crumbs.slice(crumbs.length - shown)]
+  // The root and the last few are always there, as far as there is room.
+  const from = narrow ? 0 : 1
+  const hidden = crumbs.slice(from, Math.max(from, crumbs.length - (narrow ? 1 : SHOWN)))
+  const visible = crumbs.filter((crumb) => !hidden.includes(crumb))
   const hrefOf = (crumb: Crumb) => formatRoute({ workspace, path: crumb.path })
   return (
     <nav aria-label="Folder" className={styles.nav}>
@@ -35,7 +40,7 @@ export function PathBar({ workspace, name, path, shown }: PathBarProps) {
             className={classes(styles.crumb, index === visible.length - 1 && styles.present)}
           >
             {index > 0 && <ChevronRight size={15} aria-hidden className={styles.arrow} />}
-            {index === 1 && hidden.length > 0 && (
+            {index === from && hidden.length > 0 && (
               <>
                 <HiddenCrumbs crumbs={hidden} hrefOf={hrefOf} />
                 <ChevronRight size={15} aria-hidden className={styles.arrow} />
@@ -54,7 +59,7 @@ export function PathBar({ workspace, name, path, shown }: PathBarProps) {
 function HiddenCrumbs({ crumbs, hrefOf }: { crumbs: readonly Crumb[]; hrefOf: (crumb: Crumb) => string }) {
   return (
     <MenuTrigger>
-      <IconButton label="Folders between">
+      <IconButton label="Folders around">
         <Ellipsis size={16} aria-hidden />
       </IconButton>
       <Popover className={controlStyles.popover}>

@@ -17,7 +17,7 @@ export function copiesElsewhere({ copies }: Pick<WorkspaceStatus, 'copies'>): nu
 
 export function describeCopies(workspace: Pick<WorkspaceStatus, 'copies'>): string {
   const elsewhere = copiesElsewhere(workspace)
-  return elsewhere === 0 ? 'On this browser only' : `${count(elsewhere, 'copy', 'copies')} elsewhere`
+  return elsewhere === 0 ? 'No full copy elsewhere yet' : `${count(elsewhere, 'copy', 'copies')} elsewhere`
 }
 
 export function summariseWorkspace(workspace: WorkspaceStatus, peers: readonly PeerStatus[]): Summary {
@@ -30,9 +30,7 @@ export function summariseWorkspace(workspace: WorkspaceStatus, peers: readonly P
     return {
       tone: 'warn',
       headline: alone ? 'Only in this browser' : 'Not connected',
-      detail: alone
-        ? 'Invite another device to keep a copy'
-        : `${copiesElsewhere(workspace) === 0 ? 'No full copy known elsewhere' : copies}; changes wait here`,
+      detail: alone ? 'Invite another device to keep a copy' : `${copies}; changes wait here`,
     }
   }
   if (!checked) return { tone: 'busy', headline: 'Looking…', detail: 'What is here, and what is not' }
