@@ -37,6 +37,8 @@ const BUILT_IN = [
   '.*.sw[a-p]',
   '.nfs*',
   '.fuse_hidden*',
+  // What git holds while it writes: on another device it would keep git from working there.
+  '**/.git/**/*.lock',
 ]
 
 /** The library remembers every path that it was asked about: a new one is made after this many. */

@@ -62,7 +62,17 @@ describe('the rules', () => {
   test('leave out what systems drop, unless somebody wants it', () => {
     for (const name of ['.DS_Store', 'a/Thumbs.db', '~$letter.docx', '.~lock.letter.odt#', '.notes.txt.swp'])
       expect(hides('', name), name).toBe(true)
-    for (const name of ['notes~', 'a.swp.txt', '4913', '.gitignore'])
+    for (const name of ['.git/index.lock', 'a/project/.git/refs/heads/main.lock'])
+      expect(hides('', name), name).toBe(true)
+    for (const name of [
+      'notes~',
+      'a.swp.txt',
+      '4913',
+      '.gitignore',
+      'package.lock',
+      '.git/index',
+      '.git/locked',
+    ])
       expect(hides('', name), name).toBe(false)
     expect(hides('!Thumbs.db', 'Thumbs.db')).toBe(false)
   })
