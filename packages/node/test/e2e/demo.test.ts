@@ -44,7 +44,7 @@ describe('the main job', () => {
 
   test('refuses a step that is not there', async () => {
     const { code, output } = await runDemo('--check', '--sabotage', '99')
-    expect(output).toContain('a step from 1 to 9')
+    expect(output).toContain('a step from 1 to 10')
     expect(code).toBe(2)
   })
 })
