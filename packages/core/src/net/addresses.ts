@@ -1,6 +1,7 @@
 import { isMultiaddr, type Multiaddr, multiaddr } from '@multiformats/multiaddr'
+import { isCircuit } from '../encoding/circuit-address.js'
 import type { Clock } from '../ports/clock.js'
-import { type Carrier, isCircuit, type PeerId } from '../ports/network.js'
+import type { Carrier, PeerId } from '../ports/network.js'
 
 const names = (address: Multiaddr) => new Set(address.getComponents().map((component) => component.name))
 

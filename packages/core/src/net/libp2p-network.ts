@@ -2,6 +2,7 @@ import type { Connection, Libp2p, PeerUpdate, Stream } from '@libp2p/interface'
 import type { KadDHT } from '@libp2p/kad-dht'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { Emitter } from '../async/emitter.js'
+import { isCircuit } from '../encoding/circuit-address.js'
 import { PeerfoldError } from '../errors.js'
 import type { AbortOptions } from '../ports/abort.js'
 import type { Clock } from '../ports/clock.js'
@@ -14,7 +15,6 @@ import type {
   PeerId,
   StreamHandler,
 } from '../ports/network.js'
-import { isCircuit } from '../ports/network.js'
 import { addressOf, carrierOf, dialOrder, fullAddresses, ownAddresses } from './addresses.js'
 import type { Circuits } from './circuits.js'
 import { dialFirst } from './dial-first.js'

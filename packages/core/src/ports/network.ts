@@ -93,8 +93,3 @@ export interface Network {
   on<E extends keyof NetworkEvents>(event: E, listener: NetworkEvents[E]): () => void
   close(): Promise<void>
 }
-
-/** Whether an address leads to its peer by a circuit. Those of WebRTC use one only to begin with. */
-export function isCircuit(address: string): boolean {
-  return address.includes('/p2p-circuit') && !address.includes('/webrtc')
-}
