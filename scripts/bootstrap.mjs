@@ -81,14 +81,14 @@ export function turboCommand(args) {
   return [join(root, 'node_modules', 'turbo', 'bin', 'turbo'), ...args]
 }
 
-/** @param {string | undefined} only */
+/** @param {readonly string[] | undefined} only */
 function build(only) {
   console.log('building what changed…')
   const packages = join(root, 'packages')
   for (const name of readdirSync(packages)) removeLeftovers(join(packages, name))
   const args = turboCommand(['run', 'build', '--output-logs=errors-only', '--log-prefix=none', '--ui=stream'])
   // Three dots: with what it depends on.
-  const filter = only === undefined ? [] : [`--filter=${only}...`]
+  const filter = only?.map((name) => `--filter=${name}...`) ?? []
   mustRun('The build', process.execPath, [...args, ...filter], turboEnv)
 }
 
@@ -103,7 +103,7 @@ function seconds(step) {
  * Brings a clone to where its programs run: installs what is missing, builds what changed. Quick when nothing is to do.
  * One process at a time; others wait.
  *
- * @param {{ only?: string }} [options] `only`: the package to build, with those that it depends on. Default: all
+ * @param {{ only?: readonly string[] }} [options] `only`: the packages to build, with those that they depend on. Default: all
  */
 export async function bootstrap({ only } = {}) {
   /** @type {string[]} */

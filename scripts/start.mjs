@@ -2,8 +2,8 @@
 import './check-node.mjs'
 
 const { bootstrap, root } = await import('./bootstrap.mjs')
-// Devices, a relay and the web drive: nearly all there is.
-await bootstrap().catch((error) => {
+// Both build on what the devices are made of.
+await bootstrap({ only: ['@peerfold/relay', '@peerfold/drive'] }).catch((error) => {
   console.error(error.message)
   process.exit(1)
 })

@@ -1,7 +1,6 @@
 import type { Item, Workspace } from '@peerfold/core'
 import { useEffect, useState } from 'react'
 import { describeFailure, type Failure } from './failure.js'
-import { reconcile } from './reconcile.js'
 
 export interface FolderView {
   state: 'loading' | 'ready' | 'failed'
@@ -11,7 +10,7 @@ export interface FolderView {
 
 const LOADING: FolderView = { state: 'loading', items: [] }
 
-/** A folder's items, kept up to date. */
+/** A folder's items, kept up to date. Those that do not change stay the objects that they were: `live` sees to that. */
 export function useFolder(workspace: Workspace, path: string): FolderView {
   const [view, setView] = useState(LOADING)
   useEffect(() => {
@@ -22,13 +21,13 @@ export function useFolder(workspace: Workspace, path: string): FolderView {
     const stop = live.subscribe((items) => {
       if (items.length === 0 && !settled) return
       settled = true
-      setView((before) => ({ state: 'ready', items: reconcile(before.items, items) }))
+      setView({ state: 'ready', items })
     })
     // A live value is empty until it is known: only the folder itself tells whether it is.
     exists(workspace, path, controller.signal).then(
       () => {
         settled = true
-        setView((before) => ({ state: 'ready', items: reconcile(before.items, live.value) }))
+        setView({ state: 'ready', items: live.value })
       },
       (error: unknown) => {
         if (controller.signal.aborted || settled) return

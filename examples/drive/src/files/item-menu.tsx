@@ -10,9 +10,9 @@ import {
   Pencil,
   Trash2,
 } from 'lucide-react'
-import { useRef } from 'react'
-import { Menu, MenuItem, Popover, Separator } from 'react-aria-components'
+import { Menu, MenuItem, Separator } from 'react-aria-components'
 import { classes, controlStyles } from '../app/controls.js'
+import { PointPopover } from '../app/point-popover.js'
 import { canPreview } from './kinds.js'
 
 /** Where a menu opens, in the window's coordinates. */
@@ -57,50 +57,42 @@ function entriesFor(items: readonly Item[]): Entry[][] {
 }
 
 export function ItemMenu({ items, anchor, onAction, onClose }: ItemMenuProps) {
-  const point = useRef<HTMLSpanElement>(null)
   const groups = entriesFor(items)
   return (
-    <>
-      <span ref={point} style={{ position: 'fixed', left: anchor.x, top: anchor.y }} />
-      <Popover
-        triggerRef={point}
-        isOpen
-        onOpenChange={(open) => {
-          if (!open) onClose()
-        }}
-        placement="bottom start"
-        offset={2}
-        className={controlStyles.popover}
+    <PointPopover
+      point={anchor}
+      onClose={onClose}
+      offset={2}
+      className={controlStyles.popover}
+      aria-label="Actions"
+    >
+      <Menu
+        className={controlStyles.menu}
         aria-label="Actions"
+        autoFocus="first"
+        onAction={(key) => {
+          onClose()
+          onAction(key as ItemAction)
+        }}
       >
-        <Menu
-          className={controlStyles.menu}
-          aria-label="Actions"
-          autoFocus="first"
-          onAction={(key) => {
-            onClose()
-            onAction(key as ItemAction)
-          }}
-        >
-          {groups.flatMap((entries, group) => [
-            ...(group === 0
-              ? []
-              : [<Separator key={`separator-${entries[0]?.action}`} className={controlStyles.separator} />]),
-            ...entries.map(({ action, label, icon: Icon, keys }) => (
-              <MenuItem
-                key={action}
-                id={action}
-                textValue={label}
-                className={classes(controlStyles.menuItem, action === 'remove' && controlStyles.destructive)}
-              >
-                <Icon size={16} aria-hidden />
-                {label}
-                {keys !== undefined && <kbd>{keys}</kbd>}
-              </MenuItem>
-            )),
-          ])}
-        </Menu>
-      </Popover>
-    </>
+        {groups.flatMap((entries, group) => [
+          ...(group === 0
+            ? []
+            : [<Separator key={`separator-${entries[0]?.action}`} className={controlStyles.separator} />]),
+          ...entries.map(({ action, label, icon: Icon, keys }) => (
+            <MenuItem
+              key={action}
+              id={action}
+              textValue={label}
+              className={classes(controlStyles.menuItem, action === 'remove' && controlStyles.destructive)}
+            >
+              <Icon size={16} aria-hidden />
+              {label}
+              {keys !== undefined && <kbd>{keys}</kbd>}
+            </MenuItem>
+          )),
+        ])}
+      </Menu>
+    </PointPopover>
   )
 }

@@ -1,7 +1,8 @@
 import type { Item } from '@peerfold/core'
 import { useEffect, useRef, useState } from 'react'
-import { Dialog, Form, Popover } from 'react-aria-components'
+import { Dialog, Form } from 'react-aria-components'
 import { TextField } from '../app/controls.js'
+import { PointPopover } from '../app/point-popover.js'
 import type { MenuAnchor } from './item-menu.js'
 import { nameProblem, splitExtension } from './names.js'
 import styles from './rename-field.module.css'
@@ -17,7 +18,6 @@ export interface RenameFieldProps {
 
 /** Renames an item where it is: Enter takes the name, Escape leaves it. */
 export function RenameField({ item, anchor, taken, onRename, onClose }: RenameFieldProps) {
-  const point = useRef<HTMLSpanElement>(null)
   const form = useRef<HTMLFormElement>(null)
   const [name, setName] = useState(item.name)
   const changed = name.trim() !== item.name
@@ -32,40 +32,28 @@ export function RenameField({ item, anchor, taken, onRename, onClose }: RenameFi
   }, [item])
 
   return (
-    <>
-      <span ref={point} style={{ position: 'fixed', left: anchor.x, top: anchor.y }} />
-      <Popover
-        triggerRef={point}
-        isOpen
-        onOpenChange={(open) => {
-          if (!open) onClose()
-        }}
-        placement="bottom start"
-        offset={0}
-        className={styles.popover}
-      >
-        <Dialog aria-label={`Rename ${item.name}`} className={styles.dialog}>
-          <Form
-            ref={form}
-            onSubmit={(event) => {
-              event.preventDefault()
-              if (problem !== undefined) return
-              onClose()
-              if (changed) onRename(name.trim())
-            }}
-          >
-            <TextField
-              label="New name"
-              value={name}
-              onChange={setName}
-              autoComplete="off"
-              spellCheck="false"
-              description="Enter to rename, Escape to leave it"
-              {...(problem !== undefined && { error: problem })}
-            />
-          </Form>
-        </Dialog>
-      </Popover>
-    </>
+    <PointPopover point={anchor} onClose={onClose} offset={0} className={styles.popover}>
+      <Dialog aria-label={`Rename ${item.name}`} className={styles.dialog}>
+        <Form
+          ref={form}
+          onSubmit={(event) => {
+            event.preventDefault()
+            if (problem !== undefined) return
+            onClose()
+            if (changed) onRename(name.trim())
+          }}
+        >
+          <TextField
+            label="New name"
+            value={name}
+            onChange={setName}
+            autoComplete="off"
+            spellCheck="false"
+            description="Enter to rename, Escape to leave it"
+            {...(problem !== undefined && { error: problem })}
+          />
+        </Form>
+      </Dialog>
+    </PointPopover>
   )
 }

@@ -1,12 +1,12 @@
 import type { Peerfold, Workspace } from '@peerfold/core'
 import { createTestPeers, type TestPeers } from '@peerfold/core/testing'
-import { connectPeerfold } from '../../src/remote/client/connect.js'
 import type { RemotePeerfold } from '../../src/remote/client/remote-peerfold.js'
 import { createPeerfoldServer } from '../../src/remote/server/serve.js'
 import { acceptClients } from '../../src/tabs/accept.js'
 import type { Channel } from '../../src/tabs/channel.js'
 import { dialDevice } from '../../src/tabs/dial.js'
 import { freshName } from '../stores/fresh-name.js'
+import { connectPeerfold } from './connect.js'
 
 /** A device and clients of it, in one page: what lies between them is real. */
 export interface Connected extends AsyncDisposable {

@@ -2,7 +2,7 @@ import type { BlockStore } from '@peerfold/core'
 import { toIpfsBlockstore } from '@peerfold/core/testing'
 import type { Blockstore } from 'interface-blockstore'
 import { afterEach, beforeEach, describe, test } from 'vitest'
-import { openBlockStore } from '../../src/stores/block-store.js'
+import { openBlockStore } from '../tabs/level-block-store.js'
 import { freshName } from './fresh-name.js'
 
 // The compliance suite expects mocha's globals.

@@ -1,9 +1,9 @@
 import { isPeerfoldError } from '@peerfold/core'
 import { describe, expect, test } from 'vitest'
-import { openBlockStore } from '../../src/stores/block-store.js'
 import { openKeyValue } from '../../src/stores/key-value.js'
 import { openLogStore } from '../../src/stores/log-store.js'
 import { compact, openLevel } from '../../src/stores/open-level.js'
+import { openBlockStore } from '../tabs/level-block-store.js'
 import { freshName } from './fresh-name.js'
 
 describe('a database', () => {

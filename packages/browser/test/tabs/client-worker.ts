@@ -1,5 +1,5 @@
-import { connectPeerfold } from '../../src/remote/client/connect.js'
 import { dialDevice } from '../../src/tabs/dial.js'
+import { connectPeerfold } from '../remote/connect.js'
 
 /** A client that can be killed: begins a transaction and never ends it. */
 addEventListener('message', async ({ data: { home, workspace } }) => {

@@ -7,11 +7,11 @@ import {
   systemRandom,
 } from '@peerfold/core/platform'
 import { createPeerfoldServer } from '../../src/remote/server/serve.js'
-import { openBlockStore } from '../../src/stores/block-store.js'
 import { openKeyValue } from '../../src/stores/key-value.js'
 import { openLogStore } from '../../src/stores/log-store.js'
 import { acceptClients } from '../../src/tabs/accept.js'
 import type { StartDevice } from '../../src/tabs/leader.js'
+import { openBlockStore } from './level-block-store.js'
 
 /** A home in this browser's storage, whose key is no secret: for tests that open it again elsewhere. */
 function storedHome(name: string): Home {

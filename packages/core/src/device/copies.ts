@@ -30,10 +30,9 @@ export function holdersOf(
   ]
 }
 
-/** How many machines, this one included, are known to hold, durably, all that is here. */
-export function countCopies(parts: CopiesParts, workspace: WorkspaceRuntime): number {
-  const own = workspace.complete && !parts.lossy ? 1 : 0
-  return holdersOf(parts, workspace).length + own
+/** 1 when this device itself is a copy to count on. */
+export function ownCopy({ lossy }: Pick<CopiesParts, 'lossy'>, workspace: WorkspaceRuntime): number {
+  return workspace.complete && !lossy ? 1 : 0
 }
 
 /** Whether a device is known to hold, durably, all that is here. */

@@ -1,6 +1,6 @@
 import type { AbortOptions } from '../ports/abort.js'
 import type { CopyHolder } from '../workspace/types.js'
-import { type CopiesParts, countCopies, holdersOf } from './copies.js'
+import { type CopiesParts, holdersOf, ownCopy } from './copies.js'
 import type { WorkspaceRuntime } from './workspace-runtime.js'
 
 export interface DurableParts extends CopiesParts {
@@ -17,7 +17,8 @@ export async function durable(
 ): Promise<CopyHolder[]> {
   await workspace.content.flush(options)
   for (;;) {
-    if (countCopies(parts, workspace) >= copies) return holdersOf(parts, workspace)
+    const holders = holdersOf(parts, workspace)
+    if (holders.length + ownCopy(parts, workspace) >= copies) return holders
     await parts.changed(options)
   }
 }

@@ -3,7 +3,7 @@ import { type ErrorCode, PeerfoldError } from '../errors.js'
 import type { FolderStatus } from '../folder/types.js'
 import type { Carrier, PeerId } from '../ports/network.js'
 import type { Sync } from '../sync/types.js'
-import { type CopiesParts, countCopies, hasEverything } from './copies.js'
+import { type CopiesParts, hasEverything, holdersOf, ownCopy } from './copies.js'
 import type { Folders } from './folders.js'
 import type { IdentityStore } from './identity-store.js'
 import type { Presence } from './presence.js'
@@ -74,7 +74,7 @@ async function workspaceStatus(parts: StatusParts, workspace: WorkspaceRuntime):
     bytes,
     pending: addPending(workspace.replicator.pending, folder?.pending),
     checked: workspace.checked,
-    copies: { min: Math.max(parts.lossy ? 0 : 1, countCopies(parts, workspace)) },
+    copies: { min: countCopies(parts, workspace) },
     waitingFor: await listWaiting(parts, workspace),
     ...(error === undefined ? {} : { error }),
     issues: folder?.issues ?? [],
@@ -103,6 +103,12 @@ function stateOf(
     peers.every(([, progress]) => hasEverything(workspace, progress)) &&
     here.every(({ peer, error }) => error !== undefined || holding.includes(peer))
   return folder !== 'syncing' && workspace.complete && everywhere ? 'synced' : 'syncing'
+}
+
+/** A device that keeps what it has is one, also while it does not have all. */
+function countCopies(parts: StatusParts, workspace: WorkspaceRuntime): number {
+  const copies = holdersOf(parts, workspace).length + ownCopy(parts, workspace)
+  return Math.max(parts.lossy ? 0 : 1, copies)
 }
 
 function addPending(

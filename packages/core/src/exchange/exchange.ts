@@ -36,7 +36,7 @@ import { believed, type Fetch, type Want, WantBook } from './wants.js'
 import { WindowBudget } from './window.js'
 
 export interface ExchangeInit {
-  network: Pick<Network, 'open' | 'handle' | 'unhandle' | 'disconnect' | 'on' | 'connections'>
+  network: Pick<Network, 'open' | 'handle' | 'unhandle' | 'disconnect' | 'on' | 'connection'>
   clock: Clock
   /** @default DEFAULT_LIMITS */
   limits?: Partial<ExchangeLimits>
@@ -297,7 +297,7 @@ class BlockExchange implements Exchange {
   /** Blocks do not come through circuits, which end in the middle of them: relays keep blocks of their own. */
   #mayAsk(peer: PeerId, handle: WorkspaceHandle): boolean {
     if (this.#serves(peer, handle) === undefined) return false
-    return this.#init.network.connections().find((each) => each.peer === peer)?.carrier !== 'circuit'
+    return this.#init.network.connection(peer)?.carrier !== 'circuit'
   }
 
   #punish(peer: PeerId, error: Error): void {

@@ -311,8 +311,8 @@ class DeviceDialer implements Dialer {
   }
 
   #isDirect(peer: PeerId): boolean {
-    const connections = this.#init.network.connections()
-    return connections.some((connection) => connection.peer === peer && connection.carrier !== 'circuit')
+    const connection = this.#init.network.connection(peer)
+    return connection !== undefined && connection.carrier !== 'circuit'
   }
 
   #save(peer: PeerId, target: Target): void {

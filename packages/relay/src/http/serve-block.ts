@@ -43,20 +43,13 @@ export class BlockRoute {
     }
     if (!this.#memory.take()) throw busy(503, 'too many blocks under way')
     try {
-      await this.#send(request, response, await this.#read(handle, cid))
+      const bytes = await readSound(this.#service, handle, cid)
+      if (bytes === undefined)
+        throw new HttpProblem(404, 'BLOCK_NOT_FOUND', 'this workspace has no such block here')
+      await this.#send(request, response, bytes)
     } finally {
       this.#memory.give()
     }
-  }
-
-  async #read(handle: string, cid: CID): Promise<Uint8Array> {
-    const bytes = await this.#service.readBlock(handle, cid).catch((error: unknown) => {
-      if (isPeerfoldError(error, 'BLOCK_CORRUPT') || isPeerfoldError(error, 'BLOCK_NOT_FOUND'))
-        return undefined
-      throw error
-    })
-    if (bytes !== undefined) return bytes
-    throw new HttpProblem(404, 'BLOCK_NOT_FOUND', 'this workspace has no such block here')
   }
 
   /** Its bytes stay in memory until the reader has them, who has so long. */
@@ -66,6 +59,20 @@ export class BlockRoute {
     response.end(request.method === 'HEAD' ? undefined : bytes)
     await finished(response).catch(() => {})
     clearTimeout(deadline)
+  }
+}
+
+/** Undefined for what is not here, or damaged: devices ask somebody else. */
+export async function readSound(
+  service: Pick<RelayService, 'readBlock'>,
+  handle: string,
+  cid: CID,
+): Promise<Uint8Array | undefined> {
+  try {
+    return await service.readBlock(handle, cid)
+  } catch (error) {
+    if (isPeerfoldError(error, 'BLOCK_CORRUPT') || isPeerfoldError(error, 'BLOCK_NOT_FOUND')) return undefined
+    throw error
   }
 }
 

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { isPeerfoldError, type PeerId } from '@peerfold/core'
+import type { PeerId } from '@peerfold/core'
 import { MAX_HTTP_BLOCKS } from '@peerfold/core/relay'
 import type { CID } from 'multiformats/cid'
 import * as v from 'valibot'
@@ -8,7 +8,7 @@ import type { RelayService, Tokens } from '../service.js'
 import type { BlockMemory } from './block-memory.js'
 import { busy, forbidden, malformed } from './problem.js'
 import { readJson } from './read-body.js'
-import { isHandle, parseCid } from './serve-block.js'
+import { isHandle, parseCid, readSound } from './serve-block.js'
 
 type Caller = NonNullable<ReturnType<Tokens['check']>>
 
@@ -81,11 +81,7 @@ export class BlocksRoute {
 
   /** The next one is read when this one is on its way: of each batch one block is in memory. */
   async #sendBlock(response: ServerResponse, handle: string, cid: CID): Promise<void> {
-    const bytes = await this.#service.readBlock(handle, cid).catch((error: unknown) => {
-      if (isPeerfoldError(error, 'BLOCK_CORRUPT') || isPeerfoldError(error, 'BLOCK_NOT_FOUND'))
-        return undefined
-      throw error
-    })
+    const bytes = await readSound(this.#service, handle, cid)
     const length = new Uint8Array(4)
     new DataView(length.buffer).setUint32(0, bytes?.length ?? 0)
     response.cork()

@@ -1,4 +1,5 @@
 import { type Body, PeerfoldError } from '@peerfold/core'
+import { readStream } from '@peerfold/core/workspace'
 import type { Credit } from '../credit.js'
 import { PIECE_BYTES } from '../limits.js'
 import type { WireBody } from '../wire.js'
@@ -37,20 +38,6 @@ function blobOf(part: BlobPart): WireBody {
 /** All of an array's memory is copied with it. */
 function alone(bytes: Uint8Array): Uint8Array {
   return bytes.byteLength === bytes.buffer.byteLength ? bytes : bytes.slice()
-}
-
-async function* readStream(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const reader = stream.getReader()
-  try {
-    for (;;) {
-      const { done, value } = await reader.read()
-      if (done) return
-      yield value
-    }
-  } finally {
-    await reader.cancel().catch(() => {})
-    reader.releaseLock()
-  }
 }
 
 /**

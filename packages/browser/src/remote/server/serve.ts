@@ -11,7 +11,7 @@ export interface PeerfoldServer extends Disposable {
 }
 
 /**
- * Lets clients use a device over channels: each of them gets what looks like the device itself, see `connectPeerfold`.
+ * Lets clients use a device over channels: each of them gets what looks like the device itself, see `connect` in `tabs/`.
  *
  * @example
  * ```ts

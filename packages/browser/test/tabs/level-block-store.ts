@@ -1,7 +1,7 @@
 import { type AbortOptions, type Block, type BlockStore, PeerfoldError } from '@peerfold/core'
 import { CID } from 'multiformats/cid'
-import { closed, stored } from './errors.js'
-import { type Level, type OpenLevelInit, openLevel } from './open-level.js'
+import { closed, stored } from '../../src/stores/errors.js'
+import { type Level, type OpenLevelInit, openLevel } from '../../src/stores/open-level.js'
 
 /*
  * Database layout: `b` + cid → block; `x` + cid → bytes that did not hash to their cid, kept aside for whoever wants to

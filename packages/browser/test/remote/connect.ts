@@ -1,8 +1,8 @@
 import type { AbortOptions } from '@peerfold/core'
 import { raceSignal } from '@peerfold/core/async'
-import type { Channel } from '../../tabs/channel.js'
-import { Links } from './links.js'
-import { RemotePeerfold } from './remote-peerfold.js'
+import { Links } from '../../src/remote/client/links.js'
+import { RemotePeerfold } from '../../src/remote/client/remote-peerfold.js'
+import type { Channel } from '../../src/tabs/channel.js'
 
 /**
  * Uses a device over one channel, which is closed with it. Resolves when the device has answered.
