@@ -22,7 +22,7 @@ console.log(`the phone has joined and sees ${same.name}`)
 const change = (async () => {
   for await (const { type, path } of same.watch('')) if (type === 'edit') return path
 })()
-await phone.settled()
+await laptop.settled() // the phone has what the laptop had
 console.log(`on the phone: ${await same.read('shopping.md').text()}`)
 await notes.write('shopping.md', '- bread\n- tea\n')
 const path = await change
