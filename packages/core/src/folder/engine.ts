@@ -1,7 +1,7 @@
 import type { ItemId } from '../ports/ids.js'
 import { applyContents, type ContentOutcome } from './apply-content.js'
 import { type ApplyOutcome, applyStructure } from './apply-structure.js'
-import { absolute, diskAt, type FolderContext } from './context.js'
+import { absolute, diskAt, type FolderContext, occupantAt } from './context.js'
 import { type DiskNode, parentPath } from './disk-tree.js'
 import type { PlannedAction } from './explain.js'
 import { Fetcher } from './fetcher.js'
@@ -303,10 +303,12 @@ export class FolderEngine {
   #dueOf(action: PublishAction, now: number, wall: number): number {
     // Where something else has taken the place, there is no doubt.
     if (action.do === 'remove')
-      return diskAt(this.folder, action.path) === undefined ? this.#patience.deletable(action.item, now) : 0
+      return occupantAt(this.folder, action.path) === undefined
+        ? this.#patience.deletable(action.item, now)
+        : 0
     // Editors move the old file away to write the new one under its name: a file that is gone may be back at once.
     if (action.do === 'move')
-      return diskAt(this.folder, action.from) === undefined &&
+      return occupantAt(this.folder, action.from) === undefined &&
         diskAt(this.folder, action.path)?.kind === 'file'
         ? this.#patience.deletable(action.item, now)
         : 0

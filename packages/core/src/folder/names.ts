@@ -35,7 +35,7 @@ const RESERVED_CHARACTERS = /[\0-\x1f<>:"/\\|?*]|[. ]$/
 const RESERVED_NAMES = /^(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9\u00b9\u00b2\u00b3])[ ]*(\.|$)/i
 
 export function nameRules({ caseless, formless, reserving }: NameTraits): NameRules {
-  const form = formless || caseless ? (name: string) => name.normalize('NFD') : (name: string) => name
+  const form = formless ? (name: string) => name.normalize('NFD') : (name: string) => name
   // By way of upper case, so that letters with two lower forms (ς, σ) and those that grow (ß, ŉ) meet: rather one alias too many.
   const fold = (name: string) => form(form(name).toUpperCase().toLowerCase())
   return {

@@ -208,12 +208,15 @@ export function metaDiffers(entry: SyncedEntry, node: DiskNode, executables: boo
   return touched || (executables && isExecutable(node.print) !== file.executable)
 }
 
-/** The topmost of what is gone. */
+/** The topmost of what is gone. Where its folder moved, it is missed at the new place. */
 function planRemoves(match: DiskMatch, synced: SyncedTree): PublishAction[] {
   const removes: PublishAction[] = []
   for (const item of match.vanished) {
     const entry = synced.get(item)!
-    if (!match.vanished.has(entry.parent)) removes.push({ do: 'remove', item, path: synced.path(item)! })
+    if (match.vanished.has(entry.parent)) continue
+    const folder = match.bound.get(entry.parent)?.path
+    const path = folder === undefined ? synced.path(item)! : joinPath(folder, entry.diskName)
+    removes.push({ do: 'remove', item, path })
   }
   return removes
 }

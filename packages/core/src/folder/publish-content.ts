@@ -316,7 +316,8 @@ function done(
     kind: 'file',
     parent: old?.parent ?? entry.parent,
     name: old?.name ?? entry.name,
-    diskName: baseName(path),
+    // A file that was renamed and edited keeps its old place until its move is published, which may be later.
+    diskName: old?.diskName ?? baseName(path),
     print,
     racy,
     file: { version: (version.id ?? version.version)!, content: version.content, ...meta },

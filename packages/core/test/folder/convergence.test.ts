@@ -1,6 +1,6 @@
 import { describe, test } from 'vitest'
 import { campaign } from './campaign.js'
-import { converges } from './history.js'
+import { converges, leavesAlone } from './history.js'
 
 /**
  * Random histories: people work in the folder and in the workspace, on disks of all kinds, while calls fail, saves come in between and the
@@ -8,6 +8,8 @@ import { converges } from './history.js'
  */
 describe('disk and workspace converge', () => {
   campaign('whatever happened to either', 2_000, converges)
+
+  campaign('where nobody else works, all stays as it was left', 500, leavesAlone)
 
   // Histories that once failed.
   for (const [seed, what] of [
@@ -48,4 +50,13 @@ describe('disk and workspace converge', () => {
     ],
   ] as const)
     test(`history ${seed}: ${what}`, () => converges(seed))
+
+  for (const [seed, what] of [
+    [801_585_022, 'an edit was published before the move of its file, and took the old name for the new one'],
+    [
+      1_976_736_445,
+      'a file took the place of a removed folder in a folder that had moved, and the folder came back',
+    ],
+  ] as const)
+    test(`history ${seed}: ${what}`, () => leavesAlone(seed))
 })

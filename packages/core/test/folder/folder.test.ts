@@ -33,6 +33,23 @@ describe('what is on disk reaches the workspace', () => {
     expect([entry.item, await b.heads('a.txt')]).toEqual([item, ['three']])
   })
 
+  test.each(['new.txt', 'docs/old.txt', 'docs/new.txt'])(
+    'a file that was edited and is then found as %s is an edit and a move',
+    async (to) => {
+      const b = await bench()
+      b.disk.user.mkdir(`${ROOT}/docs`)
+      b.write('old.txt', 'one')
+      await b.settle()
+      const item = (await b.workspace.tree.lookup(['old.txt']))!.item
+      b.write('old.txt', 'two')
+      b.disk.user.rename(`${ROOT}/old.txt`, `${ROOT}/${to}`)
+      await b.settle()
+      expect(await b.inWorkspace()).toEqual({ docs: '/', [to]: 'two' })
+      expect(await b.onDisk()).toEqual({ docs: '/', [to]: 'two' })
+      expect((await b.workspace.tree.lookup(to.split('/')))!.item).toBe(item)
+    },
+  )
+
   test('renaming a folder is one move, and an edit deep in it is an edit', async () => {
     const b = await bench()
     await b.remote('old/x/deep.txt', 'deep')

@@ -1,5 +1,7 @@
+import { expect } from 'vitest'
 import { createFakeWorkspace, type FakeWorkspace } from '../../src/testing/fake-workspace.js'
 import { createSeededRandom, type SeededRandom } from '../../src/testing/seeded-random.js'
+import { diskAsText } from './harness.js'
 import { MortalDevice } from './mortal.js'
 import { DiskPerson, Ledger, Others } from './people.js'
 import { type RandomDisk, randomDisk } from './random-disk.js'
@@ -19,7 +21,11 @@ export class World {
   readonly others: Others
   #working: Array<Promise<void>> = []
 
-  constructor(seed: number) {
+  /** @param alone nobody works in the workspace */
+  constructor(
+    seed: number,
+    private readonly alone = false,
+  ) {
     this.random = createSeededRandom(seed)
     this.made = randomDisk(this.random.fork('disk'))
     const { disk, kind } = this.made
@@ -31,7 +37,7 @@ export class World {
 
   async act(times: number): Promise<void> {
     for (let n = 0; n < times; n++)
-      if (this.random.float() < 0.5) this.person.act()
+      if (this.alone || this.random.float() < 0.5) this.person.act()
       else await this.others.act()
   }
 
@@ -43,7 +49,7 @@ export class World {
   async storm(rounds: number, onRound: () => Promise<unknown> = () => this.device.round()): Promise<void> {
     const { random } = this
     const busy = random.pick([0, 0, 0.02, 0.1])
-    const mortal = random.float() < 0.4
+    const mortal = random.float() < 0.4 && !this.alone
     this.device.weather = {
       failing: random.pick([0, 0, 0.01, 0.1]),
       lifetime: mortal ? 1 + random.integer(300) : Number.POSITIVE_INFINITY,
@@ -57,7 +63,7 @@ export class World {
 
   #work(busy: number): void {
     if (this.random.float() < busy) this.person.step()
-    if (this.random.float() < busy / 4) this.#working.push(this.others.act())
+    if (!this.alone && this.random.float() < busy / 4) this.#working.push(this.others.act())
   }
 
   judge(): Promise<void> {
@@ -94,5 +100,21 @@ export async function converges(seed: number): Promise<void> {
   await world.act(random.integer(12))
   if (random.float() < 0.7) await world.storm(1 + random.integer(8))
   await world.settle('finally')
+  await world.judge()
+}
+
+/** Where nobody else works, a device only listens: each file stays where it was put, as it was left. */
+export async function leavesAlone(seed: number): Promise<void> {
+  const world = new World(seed, true)
+  const { random, device } = world
+  await world.act(8)
+  if (random.float() < 0.5) await world.settle()
+  for (let n = random.integer(8); n >= 0; n--) {
+    await world.act(random.integer(3))
+    await world.storm(random.integer(3))
+  }
+  const left = diskAsText(device.disk)
+  await world.settle('finally')
+  expect(diskAsText(device.disk), 'the disk was changed').toEqual(left)
   await world.judge()
 }

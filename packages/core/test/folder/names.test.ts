@@ -82,6 +82,11 @@ describe('names that are one to a disk', () => {
     expect(project([one, other])).toEqual([one, other])
   })
 
+  test('two forms of a letter are two names to a disk that only does not tell case', () => {
+    expect(project(['é', 'e\u0301'], WINDOWS)).toEqual(['é', 'e\u0301'])
+    expect(project(['É', 'é'], WINDOWS).filter((name) => name.includes('~'))).toHaveLength(1)
+  })
+
   test('are the same on every such disk, in whatever order they came', () => {
     const items = ['A', 'a', 'é', 'e\u0301'].map((name, i) => ({ item: `item ${i}`, name }))
     const forward = projectNames(items, CASELESS, false)
@@ -201,6 +206,19 @@ describe('a disk that keeps names in a form of its own', () => {
     await b.settle()
     expect(await b.inWorkspace()).toEqual({ 'caf\u00e9': '3', 'cafe\u0301s': '2' })
     expect(b.workspace.commits).toBe(commits + 1)
+  })
+
+  test('a name in another case that takes the place of a removed one is no second name for a while', async () => {
+    const b = await on({ names: 'caseless' })
+    b.write('Report', '1')
+    await b.settle()
+    b.disk.user.remove(`${ROOT}/Report`)
+    b.write('report', 'longer')
+    b.activities.length = 0
+    await b.settle()
+    expect(b.activities.filter(({ direction }) => direction === 'applied')).toEqual([])
+    expect(b.onDisk()).toEqual({ report: 'longer' })
+    expect(await b.inWorkspace()).toEqual({ report: 'longer' })
   })
 
   test('publishes names in the usual form', async () => {
