@@ -17,8 +17,8 @@ import type { MergedView } from './merged-tree.js'
 import type { SyncedEntry, SyncedTree } from './synced-tree.js'
 
 /**
- * A change on disk that the workspace is to learn of. Paths are those on disk now. `folder` is the item of the directory that it lies in;
- * undefined where that directory is made by the same plan.
+ * A change on disk that the workspace is to learn of. Paths are those on disk now; `from`, and that of a removal, where it is missed: in its
+ * folder, wherever that lies now. `folder` is the item of the directory that it lies in; undefined where that directory is made by the same plan.
  */
 export type PublishAction =
   /** `revives`: the item of that directory, which the workspace has removed. */
@@ -131,7 +131,8 @@ function planPublish(
       publishing.moves.add(item)
       touch(at.path)
       revive(at.path)
-      moves.push({ do: 'move', item, from: synced.path(item)!, path: at.path, folder: at.folder })
+      const from = missedAt(entry, match, synced)
+      moves.push({ do: 'move', item, from, path: at.path, folder: at.folder })
     }
     if (entry.kind === 'file') planFile(entry, at)
     else if (!sameInode(entry.print, at.node.print)) plan.note.push({ item, path: at.path })
@@ -208,17 +209,21 @@ export function metaDiffers(entry: SyncedEntry, node: DiskNode, executables: boo
   return touched || (executables && isExecutable(node.print) !== file.executable)
 }
 
-/** The topmost of what is gone. Where its folder moved, it is missed at the new place. */
+/** The topmost of what is gone. */
 function planRemoves(match: DiskMatch, synced: SyncedTree): PublishAction[] {
   const removes: PublishAction[] = []
   for (const item of match.vanished) {
     const entry = synced.get(item)!
-    if (match.vanished.has(entry.parent)) continue
-    const folder = match.bound.get(entry.parent)?.path
-    const path = folder === undefined ? synced.path(item)! : joinPath(folder, entry.diskName)
-    removes.push({ do: 'remove', item, path })
+    if (!match.vanished.has(entry.parent))
+      removes.push({ do: 'remove', item, path: missedAt(entry, match, synced) })
   }
   return removes
+}
+
+/** Where an item that is not there was: below its folder, wherever that lies now. */
+function missedAt(entry: SyncedEntry, match: DiskMatch, synced: SyncedTree): string {
+  const folder = match.bound.get(entry.parent)?.path
+  return folder === undefined ? synced.path(entry.item)! : joinPath(folder, entry.diskName)
 }
 
 function planApply(

@@ -57,6 +57,10 @@ describe('disk and workspace converge', () => {
       1_976_736_445,
       'a file took the place of a removed folder in a folder that had moved, and the folder came back',
     ],
+    [
+      1_027_453_856,
+      'a folder took the place of a renamed file in a folder that had moved, and the file came back beside its new name',
+    ],
   ] as const)
     test(`history ${seed}: ${what}`, () => leavesAlone(seed))
 })
