@@ -17,23 +17,15 @@ export function useFolder(workspace: Workspace, path: string): FolderView {
     setView(LOADING)
     const controller = new AbortController()
     const live = workspace.live(path)
-    let settled = false
     const stop = live.subscribe((items) => {
-      if (items.length === 0 && !settled) return
-      settled = true
-      setView({ state: 'ready', items })
+      if (items !== undefined) setView({ state: 'ready', items })
     })
-    // A live value is empty until it is known: only the folder itself tells whether it is.
-    exists(workspace, path, controller.signal).then(
-      () => {
-        settled = true
-        setView({ state: 'ready', items: live.value })
-      },
-      (error: unknown) => {
-        if (controller.signal.aborted || settled) return
-        setView({ state: 'failed', items: [], failure: describeFailure(error) })
-      },
-    )
+    // To a live value a folder that is gone is an empty one.
+    exists(workspace, path, controller.signal).catch((error: unknown) => {
+      if (controller.signal.aborted || live.value?.length) return
+      stop()
+      setView({ state: 'failed', items: [], failure: describeFailure(error) })
+    })
     return () => {
       controller.abort()
       stop()

@@ -199,7 +199,7 @@ describe('a workspace, used over messages', () => {
       const other = await peers.devices[1]?.workspaces.open(notes.id)
       await other?.write('far', randomBytes(500_000))
       using live = notes.live('')
-      await until(() => live.value.length === 1)
+      await until(() => live.value?.length === 1)
       peers.hub.partition(
         peers.devices.map(({ device }) => [device.peer]),
         { silent: true },
@@ -270,22 +270,25 @@ describe('a workspace, used over messages', () => {
       await original.write('a', 'a')
       await original.write('b', 'b')
       using live = notes.live('')
-      const seen: Item[][] = []
+      const seen: Array<Item[] | undefined> = []
       live.subscribe((items) => seen.push(items))
-      await until(() => live.value.length === 2)
+      await until(() => live.value?.length === 2)
       expect(live.value).toBe(live.value)
-      const [a, b] = live.value
+      const [a, b] = live.value as Item[]
       await original.write('b', 'changed')
-      await until(() => live.value[1] !== b)
-      expect(live.value[0]).toBe(a)
+      await until(() => live.value?.[1] !== b)
+      expect(live.value?.[0]).toBe(a)
       expect(live.value).toEqual(await collect(original.list('')))
       expect(seen.at(-1)).toBe(live.value)
       await original.remove('a')
-      await until(() => live.value.length === 1)
+      await until(() => live.value?.length === 1)
       await original.remove('b')
-      await until(() => live.value.length === 0)
+      await until(() => live.value?.length === 0)
       await original.mkdir('c')
-      await until(() => live.value.length === 1)
+      await until(() => live.value?.length === 1)
+      using empty = notes.live('c')
+      expect(empty.value).toBeUndefined()
+      await until(() => empty.value?.length === 0)
       expect(() => notes.live('a//b')).toThrow(expect.objectContaining({ code: 'PATH_INVALID' }))
     })
 
@@ -296,12 +299,12 @@ describe('a workspace, used over messages', () => {
         for (let i = 0; i < 5_000; i++) await tx.mkdir(`many/${i}`)
       })
       using live = notes.live('many')
-      await until(() => live.value.length === 5_000)
+      await until(() => live.value?.length === 5_000)
       expect(live.value).toEqual(await collect(original.list('many')))
       const before = new Set(live.value)
       await original.mkdir('many/2500a')
-      await until(() => live.value.length === 5_001)
-      expect(live.value.filter((item) => !before.has(item)).map(({ name }) => name)).toEqual(['2500a'])
+      await until(() => live.value?.length === 5_001)
+      expect(live.value?.filter((item) => !before.has(item)).map(({ name }) => name)).toEqual(['2500a'])
     })
 
     test('versions and their restoring', async () => {

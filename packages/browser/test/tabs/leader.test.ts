@@ -60,15 +60,15 @@ describe('tabs of one origin', () => {
     const notes = await client.workspaces.create('notes')
     await notes.write('a', 'a')
     using live = notes.live('')
-    await until(() => live.value.length === 1)
-    const [a] = live.value
+    await until(() => live.value?.length === 1)
+    const [a] = live.value ?? []
     const changes: Change[] = []
     const watching = new AbortController()
     const watched = collectInto(changes, notes.watch('', watching)).catch((error: unknown) => error)
     const quiet: Change[] = []
     const unheard = collectInto(quiet, notes.watch('', watching)).catch((error: unknown) => error)
     await notes.write('b', 'b')
-    await until(() => changes.length === 1 && live.value.length === 2)
+    await until(() => changes.length === 1 && live.value?.length === 2)
     let tokenOfTx = 0
     const lost = notes.transact(async (tx) => {
       await tx.write('never', 'never')
@@ -87,9 +87,9 @@ describe('tabs of one origin', () => {
     await Promise.all([failed, writing])
     expect(await second.leads()).toBeGreaterThan(token)
     await notes.write('c', 'c')
-    await until(() => live.value.length === 3 && changes.length >= 2)
-    expect(live.value[0]).toBe(a)
-    expect(live.value.map(({ path }) => path)).toEqual(['a', 'b', 'c'])
+    await until(() => live.value?.length === 3 && changes.length >= 2)
+    expect(live.value?.[0]).toBe(a)
+    expect(live.value?.map(({ path }) => path)).toEqual(['a', 'b', 'c'])
     expect(changes.map(({ path }) => path)).toEqual(['b', 'c'])
     await until(() => quiet.length >= 2)
     expect(client.status.value.workspaces.map(({ name }) => name)).toEqual(['notes'])

@@ -9,13 +9,13 @@ export interface LiveItemsInit {
 }
 
 /**
- * A folder's items, kept up to date. Empty until the first listing is in, and while the folder does not exist. Changes that come while a
+ * A folder's items, kept up to date. Undefined until the first listing is in, empty while the folder does not exist. Changes that come while a
  * listing runs cost one more listing, however many they are.
  */
-export function createLiveItems({ load, onChange }: LiveItemsInit): Live<Item[]> & Disposable {
-  const listeners = new Set<(items: Item[]) => void>()
+export function createLiveItems({ load, onChange }: LiveItemsInit): Live<Item[] | undefined> & Disposable {
+  const listeners = new Set<(items: Item[] | undefined) => void>()
   const controller = new AbortController()
-  let value: Item[] = []
+  let value: Item[] | undefined
   let running = false
   let dirty = false
 
@@ -26,7 +26,7 @@ export function createLiveItems({ load, onChange }: LiveItemsInit): Live<Item[]>
     while (dirty && !controller.signal.aborted) {
       dirty = false
       const items = await loadOrEmpty(load, controller.signal)
-      if (items === undefined || sameItems(items, value)) continue
+      if (items === undefined || (value !== undefined && sameItems(items, value))) continue
       value = items
       for (const listener of [...listeners]) listener(value)
     }

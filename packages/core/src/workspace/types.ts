@@ -157,8 +157,8 @@ export interface Workspace extends Writer, AsyncDisposable {
   watch(path: string, options?: AbortOptions & { since?: Cursor }): AsyncIterable<Change>
   /** The place after all changes that this device has applied so far: `watch` with it as `since` tells of every one that comes after. */
   cursor(options?: AbortOptions): Promise<Cursor>
-  /** The items of a folder, kept up to date. Close it when done. */
-  live(path: string): Live<Item[]> & Disposable
+  /** The items of a folder, kept up to date; undefined until they are known, empty while there is no such folder. Dispose of it when done. */
+  live(path: string): Live<Item[] | undefined> & Disposable
   /** All versions that are kept, newest first. */
   versions(path: string, options?: AbortOptions): AsyncIterable<Version>
   /** Writes an old version forward as the newest. Works for removed files too. */

@@ -137,7 +137,7 @@ export class WorkspaceFacade implements Workspace {
     return await this.#init.changes.cursor(options)
   }
 
-  live(path: string): Live<Item[]> & Disposable {
+  live(path: string): Live<Item[] | undefined> & Disposable {
     parsePath(path)
     return createLiveItems({
       load: async (signal) => {

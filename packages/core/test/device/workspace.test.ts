@@ -183,8 +183,10 @@ describe('a workspace', () => {
       using live = workspace.live('')
       const waitFor = (wanted: (items: Item[]) => boolean) =>
         new Promise<void>((resolve) => {
-          live.subscribe((items) => wanted(items) && resolve())
+          live.subscribe((items) => items !== undefined && wanted(items) && resolve())
         })
+      expect(live.value).toBeUndefined()
+      await waitFor((items) => items.length === 0)
       await workspace.write('a.txt', 'a')
       await waitFor((items) => items.length === 1)
       await workspace.remove('a.txt')

@@ -12,15 +12,15 @@ const RETRY_MS = 1_000
 const WINDOW = 4
 
 /**
- * A folder's items, kept up to date by the device, whichever tab runs it. The array stays the same object until something changes, and so do the
+ * A folder's items, kept up to date by the device, whichever tab runs it; undefined until it has told them. The array stays the same object until something changes, and so do the
  * items in it that do not change.
  */
-export class RemoteLive implements Live<Item[]>, Disposable {
+export class RemoteLive implements Live<Item[] | undefined>, Disposable {
   readonly #place: Place
   readonly #path: string
-  readonly #listeners = new Set<(items: Item[]) => void>()
+  readonly #listeners = new Set<(items: Item[] | undefined) => void>()
   readonly #disposed = new AbortController()
-  #value: Item[] = []
+  #value: Item[] | undefined
   /** What the device has sent: over a new connection it begins anew. */
   #sent: Item[] = []
   #exchange: Exchange | undefined
@@ -31,12 +31,12 @@ export class RemoteLive implements Live<Item[]>, Disposable {
     void this.#run()
   }
 
-  get value(): Item[] {
+  get value(): Item[] | undefined {
     return this.#value
   }
 
-  subscribe(listener: (items: Item[]) => void): () => void {
-    const own = (items: Item[]) => listener(items)
+  subscribe(listener: (items: Item[] | undefined) => void): () => void {
+    const own = (items: Item[] | undefined) => listener(items)
     this.#listeners.add(own)
     own(this.#value)
     return () => this.#listeners.delete(own)
@@ -91,7 +91,7 @@ export class RemoteLive implements Live<Item[]>, Disposable {
   #take({ start, remove, items, more }: Splice<Item>): void {
     this.#sent = this.#sent.toSpliced(start, remove, ...items)
     if (more) return
-    const value = keepItems(this.#value, this.#sent)
+    const value = this.#value === undefined ? this.#sent : keepItems(this.#value, this.#sent)
     this.#sent = value
     if (value === this.#value) return
     this.#value = value

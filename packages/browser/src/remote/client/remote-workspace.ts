@@ -84,7 +84,7 @@ export class RemoteWorkspace extends RemoteWriter implements Workspace {
     return await call(source, { method: 'cursor', target }, { ...either(closed, options), repeat: true })
   }
 
-  live(path: string): Live<Item[]> & Disposable {
+  live(path: string): Live<Item[] | undefined> & Disposable {
     parsePath(path)
     return new RemoteLive(this.#place, path)
   }
