@@ -1,5 +1,6 @@
 import { openPeerfold } from '@peerfold/browser'
 import { expect, test } from 'vitest'
+import { PROTOCOL_VERSION } from '../src/tabs/greeting.js'
 
 const freshHome = () => `test-${crypto.randomUUID()}`
 const text = (length: number) => 'abcdefghij'.repeat(length / 10)
@@ -50,4 +51,25 @@ test('a name that is none for a home is refused', async () => {
   await expect(openPeerfold({ home: '../other', name: 'browser' })).rejects.toMatchObject({
     code: 'INVALID_ARGUMENT',
   })
+})
+
+test('the page passes ports of its service worker on to the device, also before that is open', async () => {
+  const home = freshHome()
+  const offer = () => {
+    const { port1, port2 } = new MessageChannel()
+    const data = { type: 'peerfold:port', home, client: crypto.randomUUID(), version: PROTOCOL_VERSION }
+    // As it comes from a service worker.
+    navigator.serviceWorker.dispatchEvent(new MessageEvent('message', { data, ports: [port2] }))
+    return new Promise((resolve) => {
+      port1.onmessage = ({ data }) => resolve(data)
+    })
+  }
+  const opening = openPeerfold({ home, name: 'browser' })
+  const messages: unknown[] = []
+  const early = setInterval(() => void offer().then((message) => messages.push(message)), 1)
+  const device = await opening
+  clearInterval(early)
+  expect(await offer()).toMatchObject({ type: 'welcome' })
+  expect(messages).not.toEqual([])
+  await device.close()
 })

@@ -1,4 +1,5 @@
 import type { WireError } from '../remote/wire-error.js'
+import type { Hello } from '../tabs/greeting.js'
 
 /** From the page that leads to the worker of its device. */
 export type ToWorker =
@@ -10,6 +11,8 @@ export type ToWorker =
       iceServers: readonly RTCIceServer[]
       rtc: MessagePort
     }
+  /** A service worker wants to be connected. */
+  | { type: 'client'; hello: Hello; port: MessagePort }
   /** Ends the device in order; `ended` follows. */
   | { type: 'close' }
 

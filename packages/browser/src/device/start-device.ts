@@ -1,6 +1,7 @@
 import { PeerfoldError } from '@peerfold/core'
 import { bridgeRtc } from '../net/rtc/bridge-rtc.js'
 import { fromWireError } from '../remote/wire-error.js'
+import { parseOffer } from '../tabs/greeting.js'
 import type { StartDevice } from '../tabs/leader.js'
 import type { FromWorker, ToWorker } from './messages.js'
 
@@ -20,12 +21,14 @@ export function startDeviceWith(init: DeviceInit): StartDevice {
     })
     const { port1: rtc, port2: remote } = new MessageChannel()
     const bridge = bridgeRtc(rtc)
-    const tell = (message: ToWorker, transfer: Transferable[] = []) => worker.postMessage(message, transfer)
+    const tell: Tell = (message, transfer = []) => worker.postMessage(message, transfer)
     const close = () => tell({ type: 'close' })
     signal.addEventListener('abort', close, { once: true })
+    const stopPassing = passPorts(init.home, tell)
     const { ready, ended } = follow(worker)
     const over = ended.finally(() => {
       signal.removeEventListener('abort', close)
+      stopPassing()
       bridge.close()
       worker.terminate()
     })
@@ -34,6 +37,22 @@ export function startDeviceWith(init: DeviceInit): StartDevice {
     await Promise.race([ready, over])
     return { ended: over }
   }
+}
+
+type Tell = (message: ToWorker, transfer?: Transferable[]) => void
+
+/** Ports that the service worker offers to the device go to its worker. */
+function passPorts(home: string, tell: Tell): () => void {
+  const { serviceWorker } = navigator as { serviceWorker?: ServiceWorkerContainer }
+  const pass = ({ data, ports: [port] }: MessageEvent) => {
+    const offer = parseOffer(data, home)
+    if (offer === undefined || port === undefined) return
+    const { client, version } = offer
+    tell({ type: 'client', hello: { client, version }, port }, [port])
+  }
+  serviceWorker?.addEventListener('message', pass)
+  serviceWorker?.startMessages()
+  return () => serviceWorker?.removeEventListener('message', pass)
 }
 
 /** `ended` rejects when the device failed. */

@@ -14,7 +14,9 @@ export const CLAIM = 'peerfold:claim'
 
 /** What the worker's global scope offers for it. */
 export interface PageMessenger {
-  clients: { matchAll(): Promise<readonly { postMessage(message: unknown): void }[]> }
+  clients: {
+    matchAll(): Promise<readonly { postMessage(message: unknown, transfer?: Transferable[]): void }[]>
+  }
 }
 
 /** Keeps the worker alive until all that it was given has settled. */

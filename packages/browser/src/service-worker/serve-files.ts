@@ -1,6 +1,8 @@
 import type { Peerfold } from '@peerfold/core'
+import type { OfferPorts } from '../tabs/dial.js'
 import { joinDevice } from '../tabs/join.js'
 import { CLAIM, KeepAlive, type PageMessenger } from './keep-alive.js'
+import { offerPortsTo } from './offer-ports.js'
 import { errorResponse, respond } from './respond.js'
 import { type FileAddress, parseFileUrl } from './urls.js'
 
@@ -45,7 +47,7 @@ export interface ServeFilesOptions {
  * ```
  */
 export function serveFiles(scope: ServiceWorkerScope, { home, prefix }: ServeFilesOptions): void {
-  const device = new DeviceOfTabs(home)
+  const device = new DeviceOfTabs(home, offerPortsTo(scope, home))
   const keepAlive = new KeepAlive(scope)
   scope.addEventListener('activate', (event: ExtendableEvent) => event.waitUntil(scope.clients.claim()))
   scope.addEventListener('message', (event: ExtendableEvent & MessageEvent) => {
@@ -80,14 +82,19 @@ async function answer(
 /** Connected at the first request, and from then on as long as the worker lives. */
 class DeviceOfTabs {
   readonly #home: string
+  readonly #offerPorts: OfferPorts
   #peerfold: Promise<Peerfold> | undefined
 
-  constructor(home: string) {
+  constructor(home: string, offerPorts: OfferPorts) {
     this.#home = home
+    this.#offerPorts = offerPorts
   }
 
   async get(): Promise<Peerfold> {
-    this.#peerfold ??= joinDevice(this.#home, { deadlineMs: DEVICE_MS }).catch((error: unknown) => {
+    this.#peerfold ??= joinDevice(this.#home, {
+      deadlineMs: DEVICE_MS,
+      offerPorts: this.#offerPorts,
+    }).catch((error: unknown) => {
       this.#peerfold = undefined
       throw error
     })

@@ -1,6 +1,6 @@
 import { type AbortOptions, PeerfoldError } from '@peerfold/core'
-import { type Channel, openChannel } from './channel.js'
-import { type Answer, type Greeting, PROTOCOL_VERSION, parseGreeting } from './greeting.js'
+import { type Channel, channelOver, openChannel } from './channel.js'
+import { type Answer, type Greeting, type Hello, PROTOCOL_VERSION, parseGreeting } from './greeting.js'
 import { holdLock, whenFree } from './lock.js'
 import { clientChannel, clientLock, deviceLock, helloChannel } from './names.js'
 
@@ -19,6 +19,8 @@ export interface AcceptInit {
 }
 
 export interface Acceptor extends Disposable {
+  /** Takes a client that a page has passed a port of. */
+  accept(hello: Hello, port: MessagePort): void
   /** Closes the channels of all clients; they look for another device. Idempotent. */
   close(): void
 }
@@ -28,7 +30,11 @@ export async function acceptClients(init: AcceptInit, options: AbortOptions = {}
   const device = crypto.randomUUID()
   const release = await holdLock(deviceLock(init.home, device), options)
   const acceptor = new HelloListener(init, device, release)
-  return { close: () => acceptor.close(), [Symbol.dispose]: () => acceptor.close() }
+  return {
+    accept: (hello, port) => acceptor.greet(hello, () => channelOver(port)),
+    close: () => acceptor.close(),
+    [Symbol.dispose]: () => acceptor.close(),
+  }
 }
 
 class HelloListener {
@@ -60,24 +66,25 @@ class HelloListener {
   }
 
   #hear(greeting: Greeting | undefined): void {
-    if (greeting?.type === 'hello') this.#greet(greeting)
+    if (greeting?.type === 'hello')
+      this.greet(greeting, () => openChannel(clientChannel(this.#init.home, greeting.client)))
     if (greeting?.type !== 'here') return
     if (greeting.token > this.#init.token) this.#init.onSuperseded?.()
     // An older one learns of this one.
     else if (greeting.token < this.#init.token) this.#announce()
   }
 
-  #greet({ client, version }: Greeting & { type: 'hello' }): void {
+  /** A client that says hello by two ways is answered on the first. */
+  greet({ client, version }: Hello, open: () => Channel): void {
     const known = this.#clients.get(client)
     if (known !== undefined) known.post(this.#welcome())
-    else if (version !== PROTOCOL_VERSION) this.#refuse(client, 'PROTOCOL_UNSUPPORTED')
-    else if (this.#clients.size >= MAX_CLIENTS) this.#refuse(client, 'BUSY')
-    else this.#accept(client)
+    else if (version !== PROTOCOL_VERSION) refuse(open(), 'PROTOCOL_UNSUPPORTED')
+    else if (this.#clients.size >= MAX_CLIENTS) refuse(open(), 'BUSY')
+    else this.#accept(client, open())
   }
 
-  #accept(client: string): void {
+  #accept(client: string, channel: Channel): void {
     const { home, onClient } = this.#init
-    const channel = openChannel(clientChannel(home, client))
     this.#clients.set(client, channel)
     channel.closed.addEventListener('abort', () => this.#clients.delete(client), { once: true })
     whenFree(clientLock(home, client), { signal: channel.closed }).then(
@@ -91,10 +98,9 @@ class HelloListener {
   #welcome(): Answer {
     return { type: 'welcome', device: this.#device, token: this.#init.token }
   }
+}
 
-  #refuse(client: string, code: (Answer & { type: 'refused' })['code']): void {
-    const channel = openChannel(clientChannel(this.#init.home, client))
-    channel.post({ type: 'refused', code } satisfies Answer)
-    channel.close()
-  }
+function refuse(channel: Channel, code: (Answer & { type: 'refused' })['code']): void {
+  channel.post({ type: 'refused', code } satisfies Answer)
+  channel.close()
 }

@@ -12,31 +12,38 @@ export interface Channel {
   close(reason?: PeerfoldError): void
 }
 
-/**
- * A channel over a `BroadcastChannel` that exactly two use. It reaches pages, workers and service workers alike, and nobody has to hand ports
- * around. It does not say that the other side has gone: Web Locks do, see `dial.ts` and `accept.ts`.
- */
+/** What carries the messages of a channel: a `BroadcastChannel` that exactly two use, or an end of a `MessageChannel`. */
+export type MessageCarrier = Pick<MessagePort, 'postMessage' | 'close'> & {
+  onmessage: ((event: MessageEvent) => void) | null
+  onmessageerror: ((event: MessageEvent) => void) | null
+}
+
+/** A channel by name: it reaches pages, workers and service workers alike, and nobody has to hand ports around. */
 export function openChannel(name: string): Channel {
-  const broadcast = new BroadcastChannel(name)
+  return channelOver(new BroadcastChannel(name))
+}
+
+/** A carrier does not say that the other side has gone: Web Locks do, see `dial.ts` and `accept.ts`. */
+export function channelOver(carrier: MessageCarrier): Channel {
   const closing = new AbortController()
   const listeners = new Set<(message: unknown) => void>()
   const close = (reason = new PeerfoldError('CLOSED', 'the connection to the device was closed')) => {
     if (closing.signal.aborted) return
     listeners.clear()
-    broadcast.close()
+    carrier.close()
     closing.abort(reason)
   }
-  broadcast.onmessage = ({ data }: MessageEvent) => {
+  carrier.onmessage = ({ data }) => {
     for (const listener of [...listeners]) listener(data)
   }
-  broadcast.onmessageerror = () =>
+  carrier.onmessageerror = () =>
     close(
       new PeerfoldError('MESSAGE_INVALID', 'a message could not be read: the other side is of another kind'),
     )
   return {
     post: (message) => {
       // A message to nobody is as good as one that was lost with the other side.
-      if (!closing.signal.aborted) broadcast.postMessage(message)
+      if (!closing.signal.aborted) carrier.postMessage(message)
     },
     onMessage: (listener) => {
       listeners.add(listener)

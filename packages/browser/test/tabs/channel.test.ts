@@ -48,6 +48,31 @@ describe('a channel between a client and the device', () => {
     acceptor.close()
   })
 
+  test('goes through a port that was passed on, and by name where none was', async () => {
+    const home = freshName()
+    const { clients, acceptor } = await device(home)
+    for (const passes of [true, false]) {
+      const named: unknown[] = []
+      const { channel } = await dialDevice(home, {
+        offerPorts: async (hello) => {
+          new BroadcastChannel(clientChannel(home, hello.client)).onmessage = ({ data }) => named.push(data)
+          const [{ port1, port2 }, unused] = [new MessageChannel(), new MessageChannel()]
+          if (passes) acceptor.accept(hello, port2)
+          return [unused.port1, port1]
+        },
+      })
+      const echo = new Promise((resolve) => channel.onMessage(resolve))
+      clients.at(-1)?.onMessage((message) => clients.at(-1)?.post(message))
+      channel.post('hello')
+      expect(await echo).toBe('hello')
+      expect(named.length > 0).toBe(!passes)
+      channel.close()
+      expect(await closed(clients.at(-1) as Channel)).toMatchObject({ code: 'NOT_CONNECTED' })
+    }
+    expect(clients).toHaveLength(2)
+    acceptor.close()
+  })
+
   test('waits for a device to start', async () => {
     const home = freshName()
     const dialing = dialDevice(home)
