@@ -1,7 +1,7 @@
 import { FileSystemError } from '../errors.js'
 import type { FileStat } from '../ports/file-system.js'
 import type { FileVersion, TreeEntry } from '../tree/types.js'
-import { type ApplyOutcome, placed, targetOf } from './apply-structure.js'
+import type { ApplyOutcome } from './apply-structure.js'
 import { absolute, diskAt, type FolderContext } from './context.js'
 import { forgetBytes, parentPath, putNode } from './disk-tree.js'
 import {
@@ -25,6 +25,7 @@ import {
 import type { Intent } from './journal.js'
 import { moveFile, NO_LINKS } from './move.js'
 import { forEachParallel } from './parallel.js'
+import { placed, targetOf } from './place.js'
 import type { ApplyAction } from './plan.js'
 import { randomId, type StatePaths, trashName } from './state-directory.js'
 import type { SyncedEntry } from './synced-tree.js'
@@ -88,6 +89,8 @@ interface Prepared {
   tmp: string
   intent: Intent
   old: SyncedEntry | undefined
+  /** It has left `.peerfold/tmp` for its place. */
+  inPlace: boolean
 }
 
 async function applyBatch(
@@ -133,15 +136,18 @@ async function applyBatch(
   }
 }
 
-/** Whatever was not placed is thrown away. After a crash of this process, recovery does the same. */
+/**
+ * Whatever was not placed is thrown away. After a crash of this process, recovery does the same. What lies in its place, and could not be looked at
+ * there, stays announced: recovery finds out before the next round, which would take it for a person's.
+ */
 async function cleanUp(
   folder: FolderContext,
   prepared: readonly Prepared[],
   placed: ReadonlySet<Prepared>,
 ): Promise<void> {
   for (const file of prepared) {
-    if (!placed.has(file)) await discard(folder, file.tmp)
-    folder.journal.endIntent(file.intent.id)
+    if (!file.inPlace) await discard(folder, file.tmp)
+    if (!file.inPlace || placed.has(file)) folder.journal.endIntent(file.intent.id)
   }
   await folder.journal.flush(folder.synced)
 }
@@ -194,6 +200,7 @@ async function prepare(
       path,
       tmp,
       old,
+      inPlace: false,
       intent: intentOf(folder, id, path, entry, head, print, old),
     }
   } catch (error) {
@@ -251,7 +258,8 @@ async function place(
   await verifyParents(folder, path, verified)
   if (old === undefined) await moveFile(folder, tmp, target)
   else await replace(folder, paths, file, target, old)
-  await verifyStayed(folder, path, intent)
+  file.inPlace = true
+  await verifyStayed(folder, file)
   const looked = folder.clock.now()
   const node = await nodeOf(folder, path, folder.clock.monotonic())
   putNode(folder.disk, parentPath(path), node)
@@ -320,13 +328,14 @@ async function keepOld(folder: FolderContext, target: string, kept: string): Pro
 }
 
 /** A parent swapped for a link in the last moment: take back what was put beyond it. */
-async function verifyStayed(folder: FolderContext, path: string, intent: Intent): Promise<void> {
+async function verifyStayed(folder: FolderContext, file: Prepared): Promise<void> {
+  const { path, intent } = file
   try {
     await verifyParents(folder, path)
   } catch (error) {
-    const stat = await statOf(folder, path)
-    if (error instanceof DiskChanged && stat?.ino === intent.ino)
-      await removeQuietly(folder, absolute(folder, path))
+    if (!(error instanceof DiskChanged)) throw error
+    file.inPlace = false
+    if ((await statOf(folder, path))?.ino === intent.ino) await removeQuietly(folder, absolute(folder, path))
     throw error
   }
 }

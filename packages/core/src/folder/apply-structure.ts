@@ -1,15 +1,18 @@
 import { equalBytes } from '../encoding/bytes.js'
 import type { ItemId } from '../ports/ids.js'
-import { ROOT_ITEM, type TreeEntry } from '../tree/types.js'
-import { absolute, diskAt, type FolderContext, occupantAt } from './context.js'
-import { baseName, isWithin, joinPath, parentPath, putNode } from './disk-tree.js'
-import { DiskChanged, describeFailure, nodeOf, verifyFree, verifyParents } from './guard.js'
+import type { TreeEntry } from '../tree/types.js'
+import { diskAt, type FolderContext, occupantAt } from './context.js'
+import { baseName, isWithin, joinPath, parentPath } from './disk-tree.js'
+import { FolderMaker } from './folder-maker.js'
+import { DiskChanged, describeFailure } from './guard.js'
+import type { Intent } from './journal.js'
 import { type MoveIntent, Mover } from './mover.js'
 import { withSuffix } from './names.js'
+import { targetOf } from './place.js'
 import type { ApplyAction } from './plan.js'
 import { type Removal, Remover } from './remover.js'
 import type { StatePaths } from './state-directory.js'
-import type { SyncedEntry, SyncedFile } from './synced-tree.js'
+import type { SyncedFile } from './synced-tree.js'
 
 type Structural = Extract<ApplyAction, { do: 'mkdir' | 'move' | 'remove' | 'adopt' | 'rebind' }>
 
@@ -39,16 +42,20 @@ export async function applyStructure(
 
 type Verdict = 'done' | 'blocked'
 
-/** A move that was announced. */
-interface Moving {
-  action: Structural
-  intent: MoveIntent
+type Announceable = Extract<Structural, { do: 'mkdir' | 'move' }>
+
+/** What was said in the journal, and comes next. */
+interface Announced {
+  action: Announceable
+  carryOut(): Promise<Verdict>
+  end(): void
 }
 
 class ApplyRun {
   readonly outcome: ApplyOutcome = { applied: 0, dirty: new Set() }
-  /** Places that moves of this pass are bound for. */
+  /** Places that this pass is going to take. */
   readonly #claimed = new Set<string>()
+  readonly #maker: FolderMaker
   readonly #mover: Mover
   readonly #remover: Remover
   #pending: Structural[]
@@ -59,6 +66,7 @@ class ApplyRun {
     actions: readonly Structural[],
   ) {
     this.#pending = [...actions]
+    this.#maker = new FolderMaker(folder)
     this.#mover = new Mover(folder, paths)
     this.#remover = new Remover(folder, paths, this.outcome.dirty)
   }
@@ -75,47 +83,47 @@ class ApplyRun {
     }
   }
 
-  /** What can be done now. Moves are announced together, then done. */
+  /** What can be done now. Moves and new folders are announced together, then done. */
   async #pass(): Promise<void> {
     const blocked: Structural[] = []
-    const moves: Moving[] = []
+    const announced: Announced[] = []
     this.#claimed.clear()
     for (const action of this.#pending) {
       this.folder.signal.throwIfAborted()
-      const moving = action.do === 'move' ? this.#startMove(action) : undefined
-      if (moving !== undefined) moves.push(moving)
-      else if (action.do === 'move' || (await this.#attempt(action)) === 'blocked') blocked.push(action)
+      if (action.do === 'move' || action.do === 'mkdir') {
+        const next = this.#announce(action)
+        if (next === undefined) blocked.push(action)
+        else announced.push(next)
+      } else if ((await this.#attempt(action, () => this.#apply(action))) === 'blocked') blocked.push(action)
     }
-    if (moves.length > 0) await this.folder.journal.flush(this.folder.synced)
-    for (const moving of moves)
-      if ((await this.#attempt(moving.action, moving)) === 'blocked') blocked.push(moving.action)
+    if (announced.length > 0) await this.folder.journal.flush(this.folder.synced)
+    for (const { action, carryOut, end } of announced)
+      try {
+        if ((await this.#attempt(action, carryOut)) === 'blocked') blocked.push(action)
+      } finally {
+        end()
+      }
     this.#pending = blocked
   }
 
   /** One action that can't be done leaves the others free to go on. */
-  async #attempt(action: Structural, moving?: Moving): Promise<Verdict> {
+  async #attempt(action: Structural, work: () => Promise<Verdict>): Promise<Verdict> {
     try {
-      const verdict = await this.#apply(action, moving)
+      const verdict = await work()
       if (verdict === 'done') this.folder.issues.clear(action.path)
       return verdict
     } catch (error) {
       this.#failed(action.path, error)
       return 'done'
-    } finally {
-      if (moving !== undefined) this.#mover.end(moving.intent)
     }
   }
 
-  #apply(action: Structural, moving: Moving | undefined): Promise<Verdict> {
+  #apply(action: Exclude<Structural, Announceable>): Promise<Verdict> {
     switch (action.do) {
       case 'adopt':
         return this.#adopt(action.item)
       case 'rebind':
         return this.#rebind(action.item, action.from)
-      case 'mkdir':
-        return this.#mkdir(action.item)
-      case 'move':
-        return this.#move(moving)
       case 'remove':
         return this.#remove(action)
     }
@@ -139,53 +147,49 @@ class ApplyRun {
     return 'done'
   }
 
-  async #mkdir(item: ItemId): Promise<Verdict> {
-    const { folder } = this
-    const entry = folder.merged.get(item)
-    if (entry === undefined) return 'done'
-    const path = targetOf(folder, entry)
-    if (path === undefined) return 'blocked'
-    if (occupantAt(folder, path) !== undefined) return 'blocked'
-    await verifyParents(folder, path)
-    await verifyFree(folder, path)
-    await folder.files.mkdir(absolute(folder, path))
-    const node = await nodeOf(folder, path, folder.clock.monotonic())
-    node.listing = { children: new Map(), complete: true, opaque: new Map() }
-    putNode(folder.disk, parentPath(path), node)
-    folder.synced.put(placed(folder, entry, node.print))
-    this.#applied('create', path)
-    return 'done'
-  }
-
-  /** Announces a move whose place is free; undefined when it has to wait. */
-  #startMove(action: Structural & { do: 'move' }): Moving | undefined {
+  /** Says what is to be done where the place is free; undefined when it has to wait. */
+  #announce(action: Announceable): Announced | undefined {
     const { folder } = this
     const entry = folder.merged.get(action.item)
     const from = folder.synced.path(action.item)
     const to = entry && targetOf(folder, entry)
-    if (entry === undefined || from === undefined || to === undefined) return undefined
+    if (entry === undefined || to === undefined) return undefined
     const occupant = occupantAt(folder, to)
-    const isFree = occupant === undefined || occupant === diskAt(folder, from)
     const place = joinPath(parentPath(to), folder.traits.names.fold(baseName(to)))
-    if ((isWithin(to, from) && to !== from) || !isFree || this.#claimed.has(place)) return undefined
+    if (this.#claimed.has(place)) return undefined
+    if (action.do === 'mkdir') {
+      if (occupant !== undefined) return undefined
+      this.#claimed.add(place)
+      const intent = this.#maker.announce(entry, to)
+      return { action, carryOut: () => this.#mkdir(intent), end: () => this.#maker.end(intent) }
+    }
+    if (from === undefined || (isWithin(to, from) && to !== from)) return undefined
+    if (occupant !== undefined && occupant !== diskAt(folder, from)) return undefined
     this.#claimed.add(place)
     const { parent, name } = entry
-    return { action, intent: this.#mover.announce(action.item, from, to, { parent, name }) }
+    const intent = this.#mover.announce(action.item, from, to, { parent, name })
+    return { action, carryOut: () => this.#move(intent), end: () => this.#mover.end(intent) }
   }
 
-  async #move(moving: Moving | undefined): Promise<Verdict> {
+  /** A folder above it moved in the meantime: another pass finds it where it is then. */
+  #isStill({ path, entry }: Intent): boolean {
+    return path === joinPath(this.folder.synced.path(entry.parent) ?? '', entry.diskName)
+  }
+
+  async #mkdir(intent: Intent): Promise<Verdict> {
+    if (!this.#isStill(intent)) return 'blocked'
+    await this.#maker.make(intent)
+    this.#applied('create', intent.path)
+    return 'done'
+  }
+
+  async #move(intent: MoveIntent): Promise<Verdict> {
     const { folder } = this
-    if (moving === undefined) return 'blocked'
-    const { entry, path } = moving.intent
+    const { entry, path } = intent
     const from = folder.synced.path(entry.item)
     if (from === undefined) return 'done'
-    // A folder above it moved in the meantime: another pass finds it where it is then.
-    if (
-      from !== moving.intent.from ||
-      path !== joinPath(folder.synced.path(entry.parent) ?? '', entry.diskName)
-    )
-      return 'blocked'
-    await this.#mover.move(moving.intent)
+    if (from !== intent.from || !this.#isStill(intent)) return 'blocked'
+    await this.#mover.move(intent)
     const old = folder.synced.get(entry.item)!
     const { parent, name, diskName } = entry
     folder.synced.put({ ...old, parent, name, diskName })
@@ -296,22 +300,4 @@ function adopted(file: SyncedFile, { heads: [head] }: TreeEntry): SyncedFile {
   if (head === undefined || head.type !== file.type) return file
   if (!equalBytes(head.content.plain, file.content.plain)) return file
   return { ...file, version: head.id, content: head.content }
-}
-
-/** Where an item belongs on disk now; undefined while its folder is not there. */
-export function targetOf(
-  folder: Pick<FolderContext, 'synced' | 'merged'>,
-  entry: TreeEntry,
-): string | undefined {
-  const parent = entry.parent === ROOT_ITEM ? '' : folder.synced.path(entry.parent)
-  return parent === undefined ? undefined : joinPath(parent, folder.merged.diskName(entry))
-}
-
-export function placed(
-  folder: Pick<FolderContext, 'merged'>,
-  entry: TreeEntry,
-  print: SyncedEntry['print'],
-): SyncedEntry {
-  const { item, kind, parent, name } = entry
-  return { item, kind, parent, name, diskName: folder.merged.diskName(entry), print, racy: false }
 }

@@ -118,6 +118,7 @@ export class FolderEngine {
   async round(onStart: (plan: Plan) => void, onDone: (path: string) => void): Promise<Round> {
     const { folder } = this
     const began = folder.clock.monotonic()
+    await this.#recover()
     const plan = await this.preview()
     this.lookMs = folder.clock.monotonic() - began
     onStart(plan)
@@ -131,6 +132,14 @@ export class FolderEngine {
     const captured = await this.trash.checkDue(folder.clock.monotonic())
     const progress = published || applied || captured
     return this.#finish(second, { progress, next: due.next, waiting: due.waiting })
+  }
+
+  /** What the last round had begun and could not see to its end is no change of a person. */
+  async #recover(): Promise<void> {
+    const { folder, paths, checkMarker } = this.init
+    if (folder.journal.intents.size === 0) return
+    await checkMarker()
+    await recover(folder, paths)
   }
 
   /** Whether the folder lies where it did: one look, and no round. */
@@ -349,7 +358,6 @@ export class FolderEngine {
     const contents = plan.apply.filter(isContent)
     this.#want(contents)
     const structure = plan.apply.filter((action) => !isContent(action))
-    if (folder.journal.intents.size > 0) await recover(folder, paths)
     const before = new Set(folder.journal.trash.keys())
     let ready: ContentAction[]
     let done: ApplyOutcome

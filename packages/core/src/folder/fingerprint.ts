@@ -14,6 +14,17 @@ export interface Fingerprint {
   mode: number
 }
 
+/** Of what is not there yet. */
+export const NO_FINGERPRINT: Fingerprint = {
+  dev: 0n,
+  ino: 0n,
+  size: 0,
+  mtimeNs: 0n,
+  ctimeNs: 0n,
+  birthtimeNs: 0n,
+  mode: 0,
+}
+
 export function fingerprintOf(stat: FileStat): Fingerprint {
   const { dev, ino, size, mtimeNs, ctimeNs, birthtimeNs, mode } = stat
   return { dev, ino, size, mtimeNs, ctimeNs, birthtimeNs, mode }

@@ -17,8 +17,8 @@ import type { SyncedChange, SyncedEntry, SyncedFile, SyncedTree } from './synced
 export interface Intent {
   /** Random; the name of a prepared file in `.peerfold/tmp`. */
   id: string
-  /** Inode of the prepared file, or of what moves: what is looked for at `path`. */
-  ino: bigint
+  /** Inode of the prepared file, or of what moves: what is looked for at `path`. None where a folder is to be made: any that lies there is it. */
+  ino?: bigint
   path: string
   /** What `path` holds once it is done. `print` is that of the prepared file. */
   entry: SyncedEntry
@@ -301,14 +301,15 @@ function decodeEntry(value: unknown): SyncedEntry {
 function encodeIntent(intent: Intent): unknown[] {
   const { id, ino, path, entry, replaced, from } = intent
   const before = replaced ? [replaced.trash, encodePrint(replaced.print)] : null
-  return [id, String(ino), path, encodeEntry(entry), before, from ?? null]
+  return [id, ino === undefined ? null : String(ino), path, encodeEntry(entry), before, from ?? null]
 }
 
 function decodeIntent(value: unknown): Intent {
   const [id, ino, path, entry, before, from] = value as [
-    ...[string, string, string, unknown, [string, unknown] | null, string | null],
+    ...[string, string | null, string, unknown, [string, unknown] | null, string | null],
   ]
-  const intent: Intent = { id, ino: BigInt(ino), path, entry: decodeEntry(entry) }
+  const intent: Intent = { id, path, entry: decodeEntry(entry) }
+  if (ino !== null) intent.ino = BigInt(ino)
   if (before !== null) intent.replaced = { trash: before[0], print: decodePrint(before[1]) }
   if (from !== null) intent.from = from
   return intent

@@ -14,8 +14,8 @@ export type MoveIntent = Intent & { from: string }
 
 /** Moves files and folders. Each is announced, which the caller makes durable for many at once, then carried out, then ended. */
 export class Mover {
-  /** Moves whose file or folder lies in `.peerfold/tmp`. */
-  readonly #aside = new Set<string>()
+  /** Moves that were begun and not seen to their end: the file or folder may lie in `.peerfold/tmp`, or in its new place already. */
+  readonly #halfway = new Set<string>()
 
   constructor(
     private readonly folder: FolderContext,
@@ -51,6 +51,7 @@ export class Mover {
     if (old.kind === 'file' || occupantAt(folder, to) === known)
       await this.#moveAside(id, old.kind, known.print, from, to)
     else await moveEntry(folder, old.kind, absolute(folder, from), absolute(folder, to))
+    this.#halfway.add(id)
     const node = await nodeOf(folder, to, folder.clock.monotonic())
     if (known.listing !== undefined) node.listing = known.listing
     removeNode(folder.disk, from)
@@ -59,6 +60,7 @@ export class Mover {
     const stayed = sameInode(known.print, node.print) && !wasWritten(old.print, node.print)
     const clean = sameFingerprint(fingerprintOf(stat), old.print) && stayed
     folder.synced.put({ ...old, print: clean || old.kind === 'folder' ? node.print : old.print })
+    this.#halfway.delete(id)
   }
 
   /**
@@ -69,21 +71,20 @@ export class Mover {
     const { folder } = this
     const aside = folder.files.join(this.paths.tmp, id)
     await folder.files.rename(absolute(folder, from), aside)
-    this.#aside.add(id)
+    this.#halfway.add(id)
     try {
       const stat = await statAbsolute(folder, aside)
       if (stat === undefined || !sameInode(fingerprintOf(stat), print)) throw new DiskChanged(from)
       await moveEntry(folder, kind, aside, absolute(folder, to))
     } catch (error) {
       await moveToFreeName(folder, kind, aside, absolute(folder, parentPath(from)), baseName(from))
-      this.#aside.delete(id)
+      this.#halfway.delete(id)
       throw error
     }
-    this.#aside.delete(id)
   }
 
-  /** What lies in `.peerfold/tmp` because it could not be given back stays announced: the next round gives it back. */
+  /** What did not come to its end stays announced: recovery, before the next round, finds out where it is. */
   end({ id }: MoveIntent): void {
-    if (!this.#aside.has(id)) this.folder.journal.endIntent(id)
+    if (!this.#halfway.has(id)) this.folder.journal.endIntent(id)
   }
 }

@@ -8,7 +8,7 @@ import type { Watcher } from '../ports/watcher.js'
 import { type FolderContext, IssueList } from './context.js'
 import { POSIX_DISK, probeDisk } from './disk-traits.js'
 import { FolderEngine } from './engine.js'
-import { fingerprintOf } from './fingerprint.js'
+import { fingerprintOf, NO_FINGERPRINT } from './fingerprint.js'
 import { FolderLoop } from './folder-sync.js'
 import { statAbsolute } from './guard.js'
 import { IgnoreFiles } from './ignore.js'
@@ -158,8 +158,7 @@ async function loadRules({ ignore, clock, signal }: FolderContext): Promise<void
 }
 
 function emptyDisk(): FolderContext['disk'] {
-  const print = { dev: 0n, ino: 0n, size: 0, mtimeNs: 0n, ctimeNs: 0n, birthtimeNs: 0n, mode: 0 }
-  return { name: '', kind: 'folder', type: 'folder', print, seenAt: 0 }
+  return { name: '', kind: 'folder', type: 'folder', print: NO_FINGERPRINT, seenAt: 0 }
 }
 
 /** Tells the synced folder from an empty mount point, another folder, and none at all. */

@@ -22,7 +22,7 @@ export async function recover(folder: RecoverContext, paths: StatePaths): Promis
   for (const intent of [...folder.journal.intents.values()]) {
     const stat = await statAbsolute(folder, absolute(folder, intent.path))
     if (intent.from !== undefined) await recoverMove(folder, paths, { ...intent, from: intent.from }, stat)
-    else if (stat?.ino === intent.ino) finish(folder, intent, stat)
+    else if (stat !== undefined && isMeant(intent, stat)) finish(folder, intent, stat)
     else if (intent.replaced !== undefined) await undoReplace(folder, paths, intent, stat)
     folder.journal.endIntent(intent.id)
   }
@@ -30,6 +30,10 @@ export async function recover(folder: RecoverContext, paths: StatePaths): Promis
   await folder.journal.flush(folder.synced)
   for (const entry of await folder.files.readdir(paths.tmp))
     if (entry.addressable) await removeQuietly(folder, folder.files.join(paths.tmp, entry.name))
+}
+
+function isMeant({ ino, entry }: Intent, stat: FileStat): boolean {
+  return ino === undefined ? stat.type === entry.kind : stat.ino === ino
 }
 
 async function recoverMove(
@@ -53,7 +57,7 @@ async function recoverMove(
   if (isOneName(folder, path, from)) return
   // Both names of a file that moves by link and unlink: the move has not happened.
   if (before !== undefined && stat?.ino === before.ino) await removeQuietly(folder, absolute(folder, path))
-  else if (stat?.ino === ino) finish(folder, intent, stat)
+  else if (stat !== undefined && stat.ino === ino) finish(folder, intent, stat)
 }
 
 function isOneName({ traits }: RecoverContext, a: string, b: string): boolean {
@@ -69,7 +73,7 @@ function finish(folder: RecoverContext, intent: Intent, stat: FileStat): void {
   if (folder.synced.path(parent) === undefined) return
   folder.synced.put({
     ...intent.entry,
-    print: isWhatWasMeant(intent.entry.print, print) ? print : intent.entry.print,
+    print: intent.ino === undefined || isWhatWasMeant(intent.entry.print, print) ? print : intent.entry.print,
   })
 }
 

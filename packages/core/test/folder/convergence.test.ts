@@ -1,6 +1,6 @@
 import { describe, test } from 'vitest'
 import { campaign } from './campaign.js'
-import { converges, leavesAlone } from './history.js'
+import { converges, leavesAlone, publishesNothing } from './history.js'
 
 /**
  * Random histories: people work in the folder and in the workspace, on disks of all kinds, while calls fail, saves come in between and the
@@ -10,6 +10,7 @@ describe('disk and workspace converge', () => {
   campaign('whatever happened to either', 2_000, converges)
 
   campaign('where nobody else works, all stays as it was left', 500, leavesAlone)
+  campaign('where nobody works, nothing is published', 500, publishesNothing)
 
   // Histories that once failed.
   for (const [seed, what] of [

@@ -21,10 +21,9 @@ export class World {
   readonly others: Others
   #working: Array<Promise<void>> = []
 
-  /** @param alone nobody works in the workspace */
   constructor(
     seed: number,
-    private readonly alone = false,
+    private readonly working: 'everybody' | 'person' | 'others' = 'everybody',
   ) {
     this.random = createSeededRandom(seed)
     this.made = randomDisk(this.random.fork('disk'))
@@ -37,7 +36,8 @@ export class World {
 
   async act(times: number): Promise<void> {
     for (let n = 0; n < times; n++)
-      if (this.alone || this.random.float() < 0.5) this.person.act()
+      if (this.working === 'person' || (this.working === 'everybody' && this.random.float() < 0.5))
+        this.person.act()
       else await this.others.act()
   }
 
@@ -49,7 +49,7 @@ export class World {
   async storm(rounds: number, onRound: () => Promise<unknown> = () => this.device.round()): Promise<void> {
     const { random } = this
     const busy = random.pick([0, 0, 0.02, 0.1])
-    const mortal = random.float() < 0.4 && !this.alone
+    const mortal = random.float() < 0.4 && this.working !== 'person'
     this.device.weather = {
       failing: random.pick([0, 0, 0.01, 0.1]),
       lifetime: mortal ? 1 + random.integer(300) : Number.POSITIVE_INFINITY,
@@ -62,8 +62,8 @@ export class World {
   }
 
   #work(busy: number): void {
-    if (this.random.float() < busy) this.person.step()
-    if (!this.alone && this.random.float() < busy / 4) this.#working.push(this.others.act())
+    if (this.working !== 'others' && this.random.float() < busy) this.person.step()
+    if (this.working !== 'person' && this.random.float() < busy / 4) this.#working.push(this.others.act())
   }
 
   judge(): Promise<void> {
@@ -105,7 +105,7 @@ export async function converges(seed: number): Promise<void> {
 
 /** Where nobody else works, a device only listens: each file stays where it was put, as it was left. */
 export async function leavesAlone(seed: number): Promise<void> {
-  const world = new World(seed, true)
+  const world = new World(seed, 'person')
   const { random, device } = world
   await world.act(8)
   if (random.float() < 0.5) await world.settle()
@@ -116,5 +116,18 @@ export async function leavesAlone(seed: number): Promise<void> {
   const left = diskAsText(device.disk)
   await world.settle('finally')
   expect(diskAsText(device.disk), 'the disk was changed').toEqual(left)
+  await world.judge()
+}
+
+/** A device on whose disk nobody works says nothing: whatever fails, and however often it is killed, what it did itself is no change of a person. */
+export async function publishesNothing(seed: number): Promise<void> {
+  const world = new World(seed, 'others')
+  const { random, device } = world
+  for (let n = random.integer(8); n >= 0; n--) {
+    await world.act(random.integer(8))
+    await world.storm(random.integer(4))
+  }
+  await world.settle('finally')
+  expect(device.published, 'something was published').toBe(0)
   await world.judge()
 }

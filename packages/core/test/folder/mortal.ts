@@ -30,6 +30,8 @@ export class MortalDevice {
   disk: FakeDisk
   weather: Weather = CALM
   readonly windows: Windows
+  /** Commits of this device. */
+  published = 0
   #journal: MemoryLogStore
   #engine: FolderEngine | undefined
   #prepare: (() => Promise<void>) | undefined
@@ -159,7 +161,12 @@ export class MortalDevice {
     const source = this.workspace.source()
     return {
       ...source,
-      transact: (change, options) => this.#mortal(life, () => source.transact(change, options)),
+      transact: (change, options) =>
+        this.#mortal(life, async () => {
+          const done = await source.transact(change, options)
+          if (done.commit !== undefined) this.published++
+          return done
+        }),
       ingest: (bytes, options) => this.#mortal(life, () => source.ingest(bytes, options)),
     }
   }
