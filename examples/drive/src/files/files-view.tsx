@@ -1,22 +1,13 @@
 import type { Item, Workspace } from '@peerfold/core'
 import { FolderOpen, FolderX } from 'lucide-react'
-import {
-  lazy,
-  type ReactNode,
-  type RefObject,
-  Suspense,
-  useCallback,
-  useEffect,
-  useMemo,
-  useRef,
-  useState,
-} from 'react'
+import { lazy, type ReactNode, type RefObject, Suspense, useCallback, useMemo, useRef, useState } from 'react'
 import { Button } from '../app/controls.js'
 import { EmptyState, Waiting } from '../app/empty-state.js'
 import { FailureNotice } from '../app/failure-notice.js'
 import { navigate } from '../app/route.js'
 import { useNarrow, useTouch } from '../app/use-media.js'
 import { useStored } from '../app/use-stored.js'
+import { useTitle } from '../app/use-title.js'
 import { type FolderView, useFolder } from '../device/use-folder.js'
 import { collectDrop } from '../transfers/collect-drop.js'
 import { pickFiles, pickFolder, takeFiles } from '../transfers/pick.js'
@@ -288,15 +279,4 @@ function useSort(): [Sort, (sort: Sort) => void] {
 function anchorOf(item: Item, fallback: MenuAnchor = { x: 80, y: 120 }): MenuAnchor {
   const rect = document.querySelector(`[data-key="${CSS.escape(item.id)}"]`)?.getBoundingClientRect()
   return rect === undefined ? fallback : { x: rect.left + 40, y: rect.bottom - 6 }
-}
-
-/** In the tab and in the history. */
-function useTitle(folder: string): void {
-  useEffect(() => {
-    const before = document.title
-    document.title = `${folder} – ${before}`
-    return () => {
-      document.title = before
-    }
-  }, [folder])
 }

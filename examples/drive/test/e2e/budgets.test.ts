@@ -191,7 +191,7 @@ function watchBlocks(profile: BrowserContext): { start: number; bytes: number } 
 
 /** Drains a file in the page, as it comes. @returns its bytes */
 async function download(page: Page, path: string): Promise<number> {
-  const link = page.getByRole('navigation', { name: 'Workspaces' }).getByRole('link')
+  const link = page.getByRole('navigation', { name: 'Workspaces' }).getByRole('link').first()
   const { workspace } = parseRoute((await link.getAttribute('href')) ?? '') as Route
   await page.waitForFunction(() => navigator.serviceWorker.controller !== null)
   return await page.evaluate(
