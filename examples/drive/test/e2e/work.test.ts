@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises'
+import { readdir, writeFile } from 'node:fs/promises'
 import type { Page } from 'playwright'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { PATIENCE, row, Stage, textFile, upload } from './stage.js'
@@ -13,6 +13,69 @@ beforeAll(async () => {
 }, 120_000)
 afterAll(() => stage[Symbol.asyncDispose]())
 afterEach(() => expect(stage.complaints.splice(0)).toEqual([]))
+
+/** Both sides of a file, edited while nothing goes from one to the other. */
+async function editApart(name: string, file: Parameters<typeof upload>[1], onDisk: string | Buffer) {
+  await stage.relay.stop()
+  await upload(page, file)
+  await page.getByRole('button', { name: 'New version' }).click()
+  await writeFile(stage.onDisk(name), onDisk)
+  await stage.relay.start()
+  await row(page, name).getByText('Conflict').waitFor()
+  // Whose connection went away is no fault of the page.
+  stage.complaints.splice(0)
+}
+
+async function openConflict(name: string) {
+  await page.getByRole('button', { name: `Actions for ${name}` }).click()
+  await page.getByRole('menuitem', { name: 'Resolve conflict…' }).click()
+  return page.getByRole('dialog', { name: `“${name}” has two contents` })
+}
+
+describe('a file that was edited on two sides', { timeout: 60_000 }, () => {
+  test('shows both contents, and keeps the one that is chosen, on both sides', async () => {
+    await writeFile(stage.onDisk('plan.txt'), 'we meet\n')
+    await row(page, 'plan.txt').waitFor()
+    await stage.laptop.settle()
+    await editApart('plan.txt', [textFile('plan.txt', 'we meet at noon\n')], 'we meet at midnight\n')
+    const dialog = await openConflict('plan.txt')
+    const laptop = dialog.getByRole('group', { name: 'Content of laptop' })
+    await laptop.getByText('we meet at midnight').waitFor()
+    await dialog
+      .getByRole('group', { name: /Content of Chrome/ })
+      .getByText('we meet at noon')
+      .waitFor()
+    await dialog.getByRole('radio', { name: 'laptop' }).check({ force: true })
+    await dialog.getByRole('button', { name: 'Keep the chosen one' }).click()
+    await row(page, 'plan.txt').getByText('Conflict').waitFor({ state: 'detached' })
+    await stage.expectOnDisk('plan.txt', 'we meet at midnight\n')
+    await expect.poll(() => stage.laptop.run('conflicts'), PATIENCE).toEqual([])
+  })
+
+  test('shows pictures, and keeps both, on both sides', async () => {
+    const [base, here, there] = await Promise.all([80, 120, 160].map((width) => drawPicture(page, width)))
+    await writeFile(stage.onDisk('house.png'), base as Buffer)
+    await row(page, 'house.png').waitFor()
+    await stage.laptop.settle()
+    const file = { name: 'house.png', mimeType: 'image/png', buffer: here as Buffer }
+    await editApart('house.png', [file], there as Buffer)
+    const dialog = await openConflict('house.png')
+    const widths = () =>
+      dialog
+        .getByRole('img', { name: 'house.png' })
+        .evaluateAll((images) => (images as HTMLImageElement[]).map((image) => image.naturalWidth).sort())
+    await expect.poll(widths, PATIENCE).toEqual([120, 160])
+    await dialog.getByRole('button', { name: 'Keep both' }).click()
+    await row(page, 'house.png').getByText('Conflict').waitFor({ state: 'detached' })
+    await expect
+      .poll(async () => {
+        const names = (await readdir(stage.laptop.folder)).filter((name) => name.startsWith('house'))
+        return Promise.all(names.map((name) => stage.sizeOnDisk(name)))
+      }, PATIENCE)
+      .toEqual(expect.arrayContaining([here?.length, there?.length]))
+    await expect.poll(() => stage.laptop.run('conflicts'), PATIENCE).toEqual([])
+  })
+})
 
 describe('deleted files', { timeout: 60_000 }, () => {
   const deleted = (name: string) =>
@@ -69,3 +132,15 @@ describe('deleted files', { timeout: 60_000 }, () => {
     await row(page, 'two (2).txt').waitFor()
   })
 })
+
+/** @param width in pixels */
+async function drawPicture(studio: Page, width: number): Promise<Buffer> {
+  const url = await studio.evaluate((pixels) => {
+    const canvas = Object.assign(document.createElement('canvas'), { width: pixels, height: 60 })
+    const context = canvas.getContext('2d') as CanvasRenderingContext2D
+    context.fillStyle = `hsl(${pixels} 70% 50%)`
+    context.fillRect(0, 0, pixels / 2, 60)
+    return canvas.toDataURL('image/png')
+  }, width)
+  return Buffer.from(url.slice(url.indexOf(',') + 1), 'base64')
+}
