@@ -1,6 +1,7 @@
 import type { Item, Workspace } from '@peerfold/core'
 import { FolderOpen, FolderX } from 'lucide-react'
 import { lazy, type ReactNode, type RefObject, Suspense, useCallback, useMemo, useRef, useState } from 'react'
+import type { DropItem } from 'react-aria-components'
 import { Button } from '../app/controls.js'
 import { EmptyState, Waiting } from '../app/empty-state.js'
 import { FailureNotice } from '../app/failure-notice.js'
@@ -83,14 +84,11 @@ export function FilesView({ workspace, path, focus = false, start, end }: FilesV
     },
     [selected],
   )
-  const dragAndDropHooks = useItemsDragAndDrop({
-    workspace,
-    items,
-    isDisabled: touch,
-    onMove: (paths, target) => void actions.move(paths, target),
-    onFiles: (dropped, target) =>
-      void upload(collectDrop(dropped, dropHandles()), target === undefined ? path : target.path),
-  })
+  const drops = {
+    onMove: (paths: string[], target: string) => void actions.move(paths, target),
+    onFiles: (dropped: DropItem[], target = path) => void upload(collectDrop(dropped, dropHandles()), target),
+  }
+  const dragAndDropHooks = useItemsDragAndDrop({ workspace, items, isDisabled: touch, ...drops })
   useShortcuts(root, (key) => {
     if (selected.length === 0) return
     if (key === 'Delete') act('remove', selected)
@@ -121,7 +119,7 @@ export function FilesView({ workspace, path, focus = false, start, end }: FilesV
     <div ref={root} className={styles.view}>
       <header className={styles.header}>
         {start}
-        <PathBar workspace={workspace.id} name={workspace.name} path={path} narrow={narrow} />
+        <PathBar workspace={workspace.id} name={workspace.name} path={path} narrow={narrow} drops={drops} />
         {narrow ? end : toolbar}
       </header>
       <div className={styles.second}>

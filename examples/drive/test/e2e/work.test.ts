@@ -1,5 +1,5 @@
-import { readdir, writeFile } from 'node:fs/promises'
-import type { Page } from 'playwright'
+import { mkdir, readdir, writeFile } from 'node:fs/promises'
+import type { Locator, Page } from 'playwright'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { PATIENCE, row, Stage, textFile, upload } from './stage.js'
 
@@ -32,7 +32,7 @@ async function openConflict(name: string) {
   return page.getByRole('dialog', { name: `“${name}” has two contents` })
 }
 
-describe('a file that was edited on two sides', { timeout: 60_000 }, () => {
+describe('a file that was edited on two sides', { timeout: 120_000 }, () => {
   test('shows both contents, and keeps the one that is chosen, on both sides', async () => {
     await writeFile(stage.onDisk('plan.txt'), 'we meet\n')
     await row(page, 'plan.txt').waitFor()
@@ -77,7 +77,47 @@ describe('a file that was edited on two sides', { timeout: 60_000 }, () => {
   })
 })
 
-describe('deleted files', { timeout: 60_000 }, () => {
+describe('dragging to the path', { timeout: 120_000 }, () => {
+  const crumb = (name: string) =>
+    page.getByRole('navigation', { name: 'Folder' }).getByRole('link', { name, exact: true })
+
+  test('moves items to a folder above, by pointer and by keyboard', async () => {
+    await mkdir(stage.onDisk('garden/beds/roses'), { recursive: true })
+    for (const name of ['a.txt', 'b.txt', 'c.txt'])
+      await writeFile(stage.onDisk(`garden/beds/roses/${name}`), `${name}\n`)
+    for (const folder of ['garden', 'beds', 'roses']) await row(page, folder).dblclick()
+    await row(page, 'a.txt').dragTo(crumb('garden'))
+    await row(page, 'a.txt').waitFor({ state: 'detached' })
+    await stage.expectOnDisk('garden/a.txt', 'a.txt\n')
+
+    await row(page, 'b.txt').click()
+    await page.keyboard.press('ControlOrMeta+a')
+    await row(page, 'b.txt').getByRole('button', { name: /^Drag/ }).focus()
+    await page.keyboard.press('Enter')
+    await tabTo(crumb('beds'))
+    await page.keyboard.press('Enter')
+    await row(page, 'b.txt').waitFor({ state: 'detached' })
+    await stage.expectOnDisk('garden/beds/b.txt', 'b.txt\n')
+    await stage.expectOnDisk('garden/beds/c.txt', 'c.txt\n')
+    // A link is still one.
+    await crumb('files').click()
+    await row(page, 'garden').waitFor()
+  })
+
+  /** Tab, until something has the focus that can be reached by it. */
+  async function tabTo(wanted: Locator): Promise<void> {
+    const seen = new Set<string>()
+    for (;;) {
+      await page.keyboard.press('Tab')
+      if (await wanted.evaluate((element) => element === document.activeElement)) return
+      const at = await page.evaluate(() => document.activeElement?.outerHTML ?? '')
+      if (seen.has(at)) throw new Error('the keyboard does not get there')
+      seen.add(at)
+    }
+  }
+})
+
+describe('deleted files', { timeout: 120_000 }, () => {
   const deleted = (name: string) =>
     page.getByRole('grid', { name: 'Deleted files of' }).getByRole('row', { name })
   const showDeleted = () => page.getByRole('link', { name: 'Deleted files' }).first().click()
