@@ -1,5 +1,5 @@
 import type { Workspace } from '@peerfold/core'
-import { ChevronRight, RotateCcw, X } from 'lucide-react'
+import { ChevronLeft, ChevronRight, RotateCcw, X } from 'lucide-react'
 import type { ReactNode } from 'react'
 import { Breadcrumb, Breadcrumbs, Link, Toolbar } from 'react-aria-components'
 import { Button, classes, IconButton } from '../app/controls.js'
@@ -29,25 +29,33 @@ export function DeletedHeader({ workspace, narrow, start, end, ...selection }: D
     <>
       <header className={viewStyles.header}>
         {start}
-        <nav aria-label="Folder" className={pathStyles.nav}>
-          <Breadcrumbs className={pathStyles.crumbs}>
-            <Breadcrumb className={pathStyles.crumb}>
-              <Link href={formatRoute({ workspace: workspace.id, path: '' })} className={pathStyles.link}>
-                <ItemName name={workspace.name} />
-              </Link>
-            </Breadcrumb>
-            <Breadcrumb className={classes(pathStyles.crumb, pathStyles.present)}>
-              <ChevronRight size={15} aria-hidden className={pathStyles.arrow} />
-              <Link href={formatDeleted(workspace.id)} className={pathStyles.link}>
-                <ItemName name="Deleted files" />
-              </Link>
-            </Breadcrumb>
-          </Breadcrumbs>
-        </nav>
+        <DeletedPath workspace={workspace} narrow={narrow} />
         {narrow ? end : toolbar}
       </header>
       {narrow && toolbar && <div className={viewStyles.second}>{toolbar}</div>}
     </>
+  )
+}
+
+/** On phones the way back is an arrow: there is no room for two names. */
+function DeletedPath({ workspace: { id, name }, narrow }: Pick<DeletedHeaderProps, 'workspace' | 'narrow'>) {
+  const back = formatRoute({ workspace: id, path: '' })
+  return (
+    <nav aria-label="Folder" className={pathStyles.nav}>
+      <Breadcrumbs className={pathStyles.crumbs}>
+        <Breadcrumb className={classes(pathStyles.crumb, narrow && pathStyles.icon)}>
+          <Link href={back} className={pathStyles.link} {...(narrow && { 'aria-label': name })}>
+            {narrow ? <ChevronLeft size={20} aria-hidden /> : <ItemName name={name} />}
+          </Link>
+        </Breadcrumb>
+        <Breadcrumb className={classes(pathStyles.crumb, pathStyles.present)}>
+          {!narrow && <ChevronRight size={15} aria-hidden className={pathStyles.arrow} />}
+          <Link href={formatDeleted(id)} className={pathStyles.link}>
+            <ItemName name="Deleted files" />
+          </Link>
+        </Breadcrumb>
+      </Breadcrumbs>
+    </nav>
   )
 }
 

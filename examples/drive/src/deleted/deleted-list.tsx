@@ -3,6 +3,7 @@ import type { ReactNode } from 'react'
 import { GridList, ListLayout, type Selection, Virtualizer } from 'react-aria-components'
 import listStyles from '../files/item-list.module.css'
 import { DeletedRow } from './deleted-row.js'
+import rowStyles from './deleted-row.module.css'
 
 export interface DeletedListProps {
   files: readonly RemovedItem[]
@@ -41,5 +42,17 @@ export function DeletedList(props: DeletedListProps) {
         {(file) => <DeletedRow file={file} root={root} onRestore={onRestore} />}
       </GridList>
     </Virtualizer>
+  )
+}
+
+/** Above the list, where there is room for columns; each row says the same to screen readers. */
+export function DeletedColumns() {
+  return (
+    <div className={rowStyles.columns} aria-hidden="true">
+      <span className={rowStyles.title}>Name</span>
+      <span className={rowStyles.folder}>Folder</span>
+      <span className={rowStyles.time}>Deleted</span>
+      <span className={rowStyles.size}>Size</span>
+    </div>
   )
 }

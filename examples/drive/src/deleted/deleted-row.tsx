@@ -20,7 +20,12 @@ export interface DeletedRowProps {
 export function DeletedRow({ file, root, onRestore }: DeletedRowProps) {
   const folder = parentPath(file.path) || root
   return (
-    <GridListItem id={file.id} value={file} textValue={`${file.name}, ${folder}`} className={styles.row}>
+    <GridListItem
+      id={file.id}
+      value={file}
+      textValue={`${file.name}, from ${folder}, deleted ${formatMoment(file.time)}`}
+      className={styles.row}
+    >
       <Checkbox slot="selection" className={styles.select} />
       <span className={styles.icon}>
         <FileIcon item={file} size={24} />

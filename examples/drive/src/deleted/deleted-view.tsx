@@ -8,7 +8,7 @@ import { useNarrow } from '../app/use-media.js'
 import { useTitle } from '../app/use-title.js'
 import { useSelection } from '../files/use-selection.js'
 import { DeletedHeader } from './deleted-header.js'
-import { DeletedList } from './deleted-list.js'
+import { DeletedColumns, DeletedList } from './deleted-list.js'
 import styles from './deleted-view.module.css'
 import { type RemovedView, useRemoved } from './use-removed.js'
 import { useRestoring } from './use-restoring.js'
@@ -62,6 +62,7 @@ export default function DeletedView({ workspace, focus, start, end }: DeletedVie
           <FailureNotice failure={restoring.failure} />
         </div>
       )}
+      {files.length > 0 && <DeletedColumns />}
       <div className={styles.files}>
         <DeletedList
           files={files}

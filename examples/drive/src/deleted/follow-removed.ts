@@ -2,7 +2,7 @@ import type { RemovedItem, Workspace } from '@peerfold/core'
 import { Wakeup } from '@peerfold/core/async'
 
 export interface RemovedFiles {
-  /** The latest removed first. */
+  /** The latest removed first; those that went together, in order of their paths. */
   files: readonly RemovedItem[]
   /** Whether there are others, removed before these. */
   more: boolean
@@ -44,15 +44,20 @@ export async function followRemoved(
   await Promise.race([watch(), list()])
 }
 
+const paths = new Intl.Collator(undefined, { numeric: true, sensitivity: 'base' })
+
 async function latestRemoved(
   workspace: Workspace,
   limit: number,
   signal: AbortSignal,
 ): Promise<RemovedFiles> {
   const files: RemovedItem[] = []
+  let more = false
   for await (const file of workspace.removed({ signal })) {
-    if (files.length === limit) return { files, more: true }
+    more = files.length === limit
+    if (more) break
     files.push(file)
   }
-  return { files, more: false }
+  files.sort((a, b) => b.time.getTime() - a.time.getTime() || paths.compare(a.path, b.path))
+  return { files, more }
 }
