@@ -10,7 +10,7 @@ import { useSelection } from '../files/use-selection.js'
 import { DeletedHeader } from './deleted-header.js'
 import { DeletedColumns, DeletedList } from './deleted-list.js'
 import styles from './deleted-view.module.css'
-import { type RemovedView, useRemoved } from './use-removed.js'
+import { useRemoved } from './use-removed.js'
 import { useRestoring } from './use-restoring.js'
 
 /** Files that are listed at first; as many more with each wish for them. */
@@ -72,7 +72,7 @@ export default function DeletedView({ workspace, focus, start, end }: DeletedVie
           selected={keys}
           onSelect={select}
           onRestore={restoreOne}
-          empty={<Nothing removed={removed} />}
+          empty={<Nothing {...removed} />}
         />
       </div>
       {removed.more && (
@@ -85,7 +85,7 @@ export default function DeletedView({ workspace, focus, start, end }: DeletedVie
 }
 
 /** In place of files. */
-function Nothing({ removed: { state, failure } }: { removed: RemovedView }) {
+function Nothing({ state, failure, retry }: ReturnType<typeof useRemoved>) {
   if (state === 'loading') {
     return (
       <div className={styles.loading}>
@@ -98,6 +98,7 @@ function Nothing({ removed: { state, failure } }: { removed: RemovedView }) {
       <EmptyState
         icon={<CircleAlert size={44} strokeWidth={1.3} aria-hidden />}
         title="Deleted files cannot be shown"
+        actions={<Button onPress={retry}>Try again</Button>}
       >
         <FailureNotice failure={failure} />
       </EmptyState>

@@ -3,16 +3,18 @@ import { useEffect, useState } from 'react'
 import { describeFailure, type Failure } from '../device/failure.js'
 import { followRemoved, type RemovedFiles } from './follow-removed.js'
 
-export interface RemovedView extends RemovedFiles {
+interface RemovedView extends RemovedFiles {
   state: 'loading' | 'ready' | 'failed'
   failure?: Failure
 }
 
 const LOADING: RemovedView = { state: 'loading', files: [], more: false }
 
-/** At most `limit` of the files that were removed from a workspace, kept up to date. */
-export function useRemoved(workspace: Workspace, limit: number): RemovedView {
+/** At most `limit` of the files that were removed from a workspace, kept up to date; `retry` begins anew after a failure. */
+export function useRemoved(workspace: Workspace, limit: number): RemovedView & { retry: () => void } {
   const [view, setView] = useState(LOADING)
+  const [attempt, setAttempt] = useState(0)
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another attempt lists them again.
   useEffect(() => {
     const controller = new AbortController()
     const { signal } = controller
@@ -27,6 +29,10 @@ export function useRemoved(workspace: Workspace, limit: number): RemovedView {
         setView({ state: 'failed', files: [], more: false, failure: describeFailure(error) })
     })
     return () => controller.abort()
-  }, [workspace, limit])
-  return view
+  }, [workspace, limit, attempt])
+  const retry = () => {
+    setView(LOADING)
+    setAttempt(attempt + 1)
+  }
+  return { ...view, retry }
 }
