@@ -45,6 +45,13 @@ async function goHome(page) {
   await row(page, 'Documents').waitFor()
 }
 
+/** @param {Page} page */
+async function showDeleted(page) {
+  const link = page.getByRole('link', { name: 'Deleted files' })
+  if (!(await link.isVisible())) await page.getByRole('button', { name: 'Workspaces' }).click()
+  await link.click()
+}
+
 /**
  * The views, in the order in which a person comes to them.
  *
@@ -97,8 +104,13 @@ const VIEWS = {
     await row(page, 'Letter').waitFor()
     await shoot('conflict-badge')
     await act(page, 'Letter to the landlord.txt', 'Resolve conflict…')
-    await page.getByRole('radio').first().waitFor()
+    await page.getByText('works again').waitFor()
+    await page.getByText('since Monday').waitFor()
     await shoot('conflict')
+    await page.keyboard.press('Escape')
+    await act(page, 'Front door.jpg', 'Resolve conflict…')
+    await page.getByRole('dialog').getByRole('img').nth(1).waitFor()
+    await shoot('conflict-pictures')
     await page.keyboard.press('Escape')
     await act(page, 'Letter to the landlord.txt', 'Versions…')
     await page
@@ -114,6 +126,19 @@ const VIEWS = {
     await act(page, 'Letter to the landlord.txt', 'Rename…')
     await shoot('rename')
     await page.keyboard.press('Escape')
+  },
+  async deleted(page, shoot) {
+    await showDeleted(page)
+    await row(page, 'Invitation').waitFor()
+    await shoot('deleted')
+    await row(page, 'Invitation').getByRole('checkbox').check({ force: true })
+    await page.getByRole('row').nth(1).getByRole('checkbox').check({ force: true })
+    await shoot('deleted-selected')
+    await page.getByRole('button', { name: 'Clear selection' }).click()
+    await page.getByRole('button', { name: 'Restore Invitation' }).first().click()
+    await page.getByText('is in “Documents” again').waitFor()
+    await shoot('restored')
+    await page.getByRole('button', { name: 'Close message' }).click()
   },
   async transfers(page, shoot) {
     await goHome(page)

@@ -11,6 +11,9 @@ import { drawClip, drawPicture } from './drawings.mjs'
 /** @import { Page } from 'playwright' */
 /** @import { Peerfold, Workspace } from '@peerfold/node' */
 
+const LETTER = 'Documents/Letter to the landlord.txt'
+const DOOR = 'Documents/Front door.jpg'
+const INVITATION = 'Documents/Invitation.txt'
 const LISTEN = ['/ip4/127.0.0.1/tcp/0', '/ip4/127.0.0.1/tcp/0/ws']
 
 /** @param {string} home @param {string} name @param {boolean} [offline] */
@@ -37,11 +40,15 @@ export async function openStage(studio) {
   return {
     laptop,
     url: drive.url,
-    /** The folder into which the last one uploaded is empty again. */
+    /** The folder into which the last one uploaded is empty again, and what the last one restored is deleted. */
     async reset() {
       const home = await laptop.workspaces.open('Home')
-      await home.remove('Plans for the garden')
-      await home.mkdir('Plans for the garden')
+      await home.transact(async (tx) => {
+        await tx.remove('Plans for the garden')
+        await tx.mkdir('Plans for the garden')
+        await tx.write(INVITATION, 'Dear all, …\n')
+      })
+      await home.remove(INVITATION)
       await home.close()
     },
     async close() {
@@ -79,19 +86,21 @@ async function prepare([first, second], relay, studio) {
   await laptop.settled({ signal: AbortSignal.timeout(60_000) })
   await laptop.close()
   await desktop.close()
-  await editApart(first, 'Laptop', 'Dear Ms Weber,\n\nthe heating works again. Thank you!\n')
-  await editApart(
-    second,
-    'Desktop in the study',
-    'Dear Ms Weber,\n\nthe heating is still cold, since Monday.\n',
-  )
+  await editApart(first, 'Laptop', {
+    [LETTER]: 'Dear Ms Weber,\n\nthe heating works again. Thank you!\n',
+    [DOOR]: await drawPicture(studio, 60),
+  })
+  await editApart(second, 'Desktop in the study', {
+    [LETTER]: 'Dear Ms Weber,\n\nthe heating is still cold, since Monday.\n',
+    [DOOR]: await drawPicture(studio, 200),
+  })
 }
 
-/** An edit of a device that nobody else sees. @param {string} home @param {string} name @param {string} text */
-async function editApart(home, name, text) {
+/** Edits of a device that nobody else sees. @param {string} home @param {string} name @param {Record<string, string | Uint8Array>} edits */
+async function editApart(home, name, edits) {
   const device = await open(home, name, true)
   const workspace = await device.workspaces.open('Home')
-  await workspace.write('Documents/Letter to the landlord.txt', text)
+  for (const [path, content] of Object.entries(edits)) await workspace.write(path, content)
   await device.close()
 }
 
@@ -106,8 +115,9 @@ async function fill(home, studio) {
   )
   await home.write('Photos/Waves.webm', await drawClip(studio))
   for (const text of ['the heating is cold.', 'the heating is cold, since Monday.']) {
-    await home.write('Documents/Letter to the landlord.txt', `Dear Ms Weber,\n\n${text}\n`)
+    await home.write(LETTER, `Dear Ms Weber,\n\n${text}\n`)
   }
+  await home.write(DOOR, await drawPicture(studio, 130))
   await home.write('Documents/Contract.pdf', new Uint8Array(840_000))
   await home.write('Music/Morning.mp3', new Uint8Array(5_200_000))
   await home.write(
@@ -120,6 +130,24 @@ async function fill(home, studio) {
     new Uint8Array(340_000),
   )
   await home.write('website backup.tar.gz', new Uint8Array(24_000_000))
+  await discard(home)
+}
+
+/** What is among the deleted files. @param {Workspace} home */
+async function discard(home) {
+  for (let i = 0; i < 6; i++)
+    await home.write(`Photos/Blurred/IMG_${1996 + i}.jpg`, new Uint8Array(90_000 + i))
+  await home.write('Old budget.csv', 'month,income\n')
+  await home.write(
+    'Recipes/Soups of the summer of 1998, as our grandmother wrote them down/Cold cucumber soup (do not make again).md',
+    '# Soup\n',
+  )
+  for (const path of [
+    'Photos/Blurred',
+    'Old budget.csv',
+    'Recipes/Soups of the summer of 1998, as our grandmother wrote them down',
+  ])
+    await home.remove(path)
 }
 
 async function serve() {

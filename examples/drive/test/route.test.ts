@@ -1,10 +1,23 @@
 import { describe, expect, test } from 'vitest'
-import { formatRoute, joinLink, parseJoin, parseRoute } from '../src/app/route.js'
+import {
+  formatDeleted,
+  formatRoute,
+  joinLink,
+  parseDeleted,
+  parseJoin,
+  parseRoute,
+} from '../src/app/route.js'
 import { ticketIn } from '../src/welcome/ticket-text.js'
 
 describe('the fragment of the address', () => {
   test.each(['', 'Photos', 'a b/ü#?%/%2F', '100%'])('carries the folder %j', (path) => {
     expect(parseRoute(formatRoute({ workspace: 'w1', path }))).toEqual({ workspace: 'w1', path })
+  })
+
+  test('carries whose deleted files are shown, which is no folder', () => {
+    expect(parseDeleted(formatDeleted('w/1'))).toBe('w/1')
+    expect(parseRoute(formatDeleted('w1'))).toBeUndefined()
+    for (const hash of ['', '#deleted/', '#/deleted/w1']) expect(parseDeleted(hash)).toBeUndefined()
   })
 
   test('is no folder when it is anything else', () => {

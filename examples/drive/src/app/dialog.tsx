@@ -9,6 +9,8 @@ export interface DialogProps {
   onClose: () => void
   /** `side`: a panel at the right edge, full width on phones. @default 'centre' */
   place?: 'centre' | 'side'
+  /** Room for two things side by side. */
+  wide?: boolean
   role?: 'dialog' | 'alertdialog'
   children: ReactNode
   /** Buttons below. */
@@ -20,6 +22,7 @@ export function Dialog({
   title,
   onClose,
   place = 'centre',
+  wide = false,
   role = 'dialog',
   children,
   actions,
@@ -33,7 +36,7 @@ export function Dialog({
         if (!open) onClose()
       }}
     >
-      <Modal className={classes(styles.modal, styles[place])}>
+      <Modal className={classes(styles.modal, styles[place], wide && styles.wide)}>
         <AriaDialog role={role} className={styles.dialog}>
           <header className={styles.header}>
             <Heading slot="title" className={styles.title}>

@@ -11,33 +11,39 @@ import { Button, IconButton } from './controls.js'
 import styles from './drive.module.css'
 import { EmptyState, Waiting } from './empty-state.js'
 import { FailureNotice } from './failure-notice.js'
-import { forgetHash, parseJoin, parseRoute, useHash } from './route.js'
+import { forgetHash, parseDeleted, parseJoin, parseRoute, useHash } from './route.js'
 import { Sidebar, SidebarDrawer } from './sidebar.js'
 import { say } from './toasts.js'
 import { useNarrow } from './use-media.js'
 import { useStored } from './use-stored.js'
 
+const DeletedView = lazy(() => import('../deleted/deleted-view.js'))
 const NewWorkspaceDialog = lazy(() => import('./new-workspace-dialog.js'))
 const StatusPanel = lazy(() => import('../status/status-panel.js'))
+
+/** In place of a folder: the workspace's deleted files. */
+const DELETED = 'deleted'
 
 /** The drive of a browser that has an identity. */
 export function Drive() {
   const hash = useHash()
   const workspaces = useWorkspaces()
   const route = parseRoute(hash)
+  const deleted = parseDeleted(hash)
   const narrow = useNarrow()
   const [drawer, setDrawer] = useState(false)
   const [panel, setPanel] = useState(false)
   const [creating, setCreating] = useState(false)
   const [last, setLast] = useStored<string>('drive/workspace', (stored) => stored ?? '')
   const known = workspaces.find(({ id }) => id === last) ?? workspaces[0]
-  const current = route?.workspace ?? known?.id
-  const path = route?.path ?? ''
+  const named = route?.workspace ?? deleted
+  const current = named ?? known?.id
+  const place = deleted === undefined ? { path: route?.path ?? '' } : DELETED
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: remembered when it changes.
   useEffect(() => {
-    if (route !== undefined && route.workspace !== last) setLast(route.workspace)
-  }, [route?.workspace])
+    if (named !== undefined && named !== last) setLast(named)
+  }, [named])
   useEffect(() => {
     if (parseJoin(hash) === undefined) return
     forgetHash()
@@ -48,6 +54,7 @@ export function Drive() {
 
   const sidebar = {
     current,
+    deleted: place === DELETED,
     onNew: () => setCreating(true),
     onStatus: () => setPanel(true),
   }
@@ -71,7 +78,7 @@ export function Drive() {
               <NoWorkspace onNew={() => setCreating(true)} />
             </>
           ) : (
-            <Opened key={current} id={current} path={path} {...(narrow && bar)} />
+            <Opened key={current} id={current} place={place} {...(narrow && bar)} />
           )}
         </main>
       </div>
@@ -102,14 +109,18 @@ function Bar({ start, end }: Beside) {
   )
 }
 
-function Opened({ id, path, ...beside }: { id: string; path: string } & Beside) {
+/** What of a workspace is shown. */
+type Place = { path: string } | typeof DELETED
+
+function Opened({ id, place, ...beside }: { id: string; place: Place } & Beside) {
   const { workspace, failure } = useWorkspace(id)
+  const key = place === DELETED ? DELETED : `/${place.path}`
   // Whoever only opened the drive has not asked for the focus to be anywhere.
-  const [first] = useState(path)
+  const [first] = useState(key)
   const moved = useRef(false)
   useEffect(() => {
-    if (path !== first) moved.current = true
-  }, [path, first])
+    if (key !== first) moved.current = true
+  }, [key, first])
   if (failure !== undefined) {
     return (
       <>
@@ -133,15 +144,15 @@ function Opened({ id, path, ...beside }: { id: string; path: string } & Beside) 
       </>
     )
   }
-  return (
-    <FilesView
-      key={path}
-      workspace={workspace}
-      path={path}
-      focus={path !== first || moved.current}
-      {...beside}
-    />
-  )
+  const focus = key !== first || moved.current
+  if (place === DELETED) {
+    return (
+      <Suspense>
+        <DeletedView workspace={workspace} focus={focus} {...beside} />
+      </Suspense>
+    )
+  }
+  return <FilesView key={key} workspace={workspace} path={place.path} focus={focus} {...beside} />
 }
 
 function NoWorkspace({ onNew }: { onNew: () => void }) {

@@ -23,6 +23,19 @@ export function formatRoute({ workspace, path }: Route): string {
   return `#/${parts.map(encodeURIComponent).join('/')}`
 }
 
+const DELETED = '#deleted/'
+
+/** The workspace whose deleted files are shown: `#deleted/<workspace>`. Beside the folders, which may have any name. */
+export function parseDeleted(hash: string): string | undefined {
+  if (!hash.startsWith(DELETED)) return undefined
+  const workspace = decodePart(hash.slice(DELETED.length))
+  return workspace === '' ? undefined : workspace
+}
+
+export function formatDeleted(workspace: string): string {
+  return DELETED + encodeURIComponent(workspace)
+}
+
 /** The ticket in a link that joins: `#join=<ticket>`. */
 export function parseJoin(hash: string): string | undefined {
   if (!hash.startsWith('#join=')) return undefined

@@ -1,15 +1,13 @@
 import type { Conflict, Item, Version, Workspace } from '@peerfold/core'
-import { Download } from 'lucide-react'
 import { useEffect, useState } from 'react'
-import { Radio, RadioGroup } from 'react-aria-components'
-import { Button, IconButton } from '../app/controls.js'
+import { RadioGroup } from 'react-aria-components'
+import { Button } from '../app/controls.js'
 import { Dialog } from '../app/dialog.js'
 import { Waiting } from '../app/empty-state.js'
 import { FailureNotice } from '../app/failure-notice.js'
-import { formatBytes, formatMoment } from '../app/format.js'
 import { say } from '../app/toasts.js'
 import { useTask } from '../device/use-task.js'
-import { saveFile } from '../transfers/save-file.js'
+import { ConflictChoice } from './conflict-choice.js'
 import styles from './conflict-dialog.module.css'
 import { keepBoth } from './keep-both.js'
 
@@ -46,6 +44,7 @@ export default function ConflictDialog({ workspace, item, onClose }: ConflictDia
     <Dialog
       title={`“${item.name}” has ${conflict === undefined || conflict.versions.length === 2 ? 'two' : conflict.versions.length} contents`}
       onClose={onClose}
+      wide
       actions={
         <>
           <Button
@@ -77,11 +76,7 @@ export default function ConflictDialog({ workspace, item, onClose }: ConflictDia
           className={styles.choices}
         >
           {conflict.versions.map((version) => (
-            <Choice
-              key={version.id}
-              version={version}
-              onSave={() => saveFile(workspace.id, item.path, version.id)}
-            />
+            <ConflictChoice key={version.id} workspace={workspace} item={item} version={version} />
           ))}
         </RadioGroup>
       )}
@@ -92,25 +87,5 @@ export default function ConflictDialog({ workspace, item, onClose }: ConflictDia
         />
       )}
     </Dialog>
-  )
-}
-
-function Choice({ version, onSave }: { version: Version; onSave: () => void }) {
-  const device = version.deviceName ?? 'An unknown device'
-  return (
-    <div className={styles.choice}>
-      <Radio value={version.id} className={styles.radio}>
-        <span className={styles.dot} />
-        <span className={styles.facts}>
-          <span className={styles.device}>{device}</span>
-          <span className={styles.origin}>
-            {formatMoment(version.time)} · {formatBytes(version.size)}
-          </span>
-        </span>
-      </Radio>
-      <IconButton label={`Download the content of ${device}`} onPress={onSave}>
-        <Download size={16} aria-hidden />
-      </IconButton>
-    </div>
   )
 }

@@ -1,5 +1,6 @@
-import type { Item, RecordId, Workspace } from '@peerfold/core'
+import type { Item, Workspace } from '@peerfold/core'
 import { baseName, freeName, joinPath, parentPath } from './names.js'
+import { type RestorableFile, restoreFile } from './restore-file.js'
 
 export async function renameItem(workspace: Workspace, item: Item, name: string): Promise<void> {
   await workspace.move(item.path, joinPath(parentPath(item.path), name))
@@ -43,7 +44,7 @@ export async function moveBack(workspace: Workspace, moved: readonly Moved[]): P
 /** What a deletion took away. */
 export interface Removed {
   folders: string[]
-  files: Array<{ path: string; version: RecordId }>
+  files: RestorableFile[]
 }
 
 /** Removes items with all below, all or none; what it returns brings them back. */
@@ -66,5 +67,5 @@ export async function removeItems(workspace: Workspace, items: readonly Item[]):
 
 export async function bringBack(workspace: Workspace, { folders, files }: Removed): Promise<void> {
   for (const path of folders) await workspace.mkdir(path)
-  for (const { path, version } of files) await workspace.restore(path, version)
+  for (const file of files) await restoreFile(workspace, file)
 }

@@ -1,22 +1,14 @@
 import type { Item, Workspace } from '@peerfold/core'
 import { FolderOpen, FolderX } from 'lucide-react'
-import {
-  lazy,
-  type ReactNode,
-  type RefObject,
-  Suspense,
-  useCallback,
-  useEffect,
-  useMemo,
-  useRef,
-  useState,
-} from 'react'
+import { lazy, type ReactNode, type RefObject, Suspense, useCallback, useMemo, useRef, useState } from 'react'
+import type { DropItem } from 'react-aria-components'
 import { Button } from '../app/controls.js'
 import { EmptyState, Waiting } from '../app/empty-state.js'
 import { FailureNotice } from '../app/failure-notice.js'
 import { navigate } from '../app/route.js'
 import { useNarrow, useTouch } from '../app/use-media.js'
 import { useStored } from '../app/use-stored.js'
+import { useTitle } from '../app/use-title.js'
 import { type FolderView, useFolder } from '../device/use-folder.js'
 import { collectDrop } from '../transfers/collect-drop.js'
 import { pickFiles, pickFolder, takeFiles } from '../transfers/pick.js'
@@ -92,14 +84,11 @@ export function FilesView({ workspace, path, focus = false, start, end }: FilesV
     },
     [selected],
   )
-  const dragAndDropHooks = useItemsDragAndDrop({
-    workspace,
-    items,
-    isDisabled: touch,
-    onMove: (paths, target) => void actions.move(paths, target),
-    onFiles: (dropped, target) =>
-      void upload(collectDrop(dropped, dropHandles()), target === undefined ? path : target.path),
-  })
+  const drops = {
+    onMove: (paths: string[], target: string) => void actions.move(paths, target),
+    onFiles: (dropped: DropItem[], target = path) => void upload(collectDrop(dropped, dropHandles()), target),
+  }
+  const dragAndDropHooks = useItemsDragAndDrop({ workspace, items, isDisabled: touch, ...drops })
   useShortcuts(root, (key) => {
     if (selected.length === 0) return
     if (key === 'Delete') act('remove', selected)
@@ -130,7 +119,7 @@ export function FilesView({ workspace, path, focus = false, start, end }: FilesV
     <div ref={root} className={styles.view}>
       <header className={styles.header}>
         {start}
-        <PathBar workspace={workspace.id} name={workspace.name} path={path} narrow={narrow} />
+        <PathBar workspace={workspace.id} name={workspace.name} path={path} narrow={narrow} drops={drops} />
         {narrow ? end : toolbar}
       </header>
       <div className={styles.second}>
@@ -288,15 +277,4 @@ function useSort(): [Sort, (sort: Sort) => void] {
 function anchorOf(item: Item, fallback: MenuAnchor = { x: 80, y: 120 }): MenuAnchor {
   const rect = document.querySelector(`[data-key="${CSS.escape(item.id)}"]`)?.getBoundingClientRect()
   return rect === undefined ? fallback : { x: rect.left + 40, y: rect.bottom - 6 }
-}
-
-/** In the tab and in the history. */
-function useTitle(folder: string): void {
-  useEffect(() => {
-    const before = document.title
-    document.title = `${folder} – ${before}`
-    return () => {
-      document.title = before
-    }
-  }, [folder])
 }

@@ -1,14 +1,9 @@
 import { ChevronRight, Ellipsis } from 'lucide-react'
-import { Breadcrumb, Breadcrumbs, Link, Menu, MenuItem, MenuTrigger } from 'react-aria-components'
+import { Breadcrumb, Breadcrumbs, Menu, MenuItem, MenuTrigger } from 'react-aria-components'
 import { classes, controlStyles, IconButton, Popover } from '../app/controls.js'
 import { formatRoute } from '../app/route.js'
-import { ItemName } from './item-name.js'
+import { type Crumb, FolderCrumb, type FolderDrops } from './folder-crumb.js'
 import styles from './path-bar.module.css'
-
-interface Crumb {
-  path: string
-  name: string
-}
 
 /** Folders at the end of a long path that are shown. */
 const SHOWN = 3
@@ -20,10 +15,11 @@ export interface PathBarProps {
   path: string
   /** Only the present folder is shown; those around it are in a menu. */
   narrow: boolean
+  drops: FolderDrops
 }
 
 /** Where one is, and the way back up. */
-export function PathBar({ workspace, name, path, narrow }: PathBarProps) {
+export function PathBar({ workspace, name, path, narrow, drops }: PathBarProps) {
   const crumbs = crumbsOf(name, path)
   // The root and the last few are always there, as far as there is room.
   const from = narrow ? 0 : 1
@@ -46,9 +42,13 @@ export function PathBar({ workspace, name, path, narrow }: PathBarProps) {
                 <ChevronRight size={15} aria-hidden className={styles.arrow} />
               </>
             )}
-            <Link href={hrefOf(crumb)} className={styles.link}>
-              <ItemName name={crumb.name} />
-            </Link>
+            <FolderCrumb
+              crumb={crumb}
+              href={hrefOf(crumb)}
+              present={crumb.path === path}
+              workspace={workspace}
+              drops={drops}
+            />
           </Breadcrumb>
         ))}
       </Breadcrumbs>

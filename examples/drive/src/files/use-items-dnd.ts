@@ -1,19 +1,12 @@
 import type { Item, Workspace } from '@peerfold/core'
 import { type DragAndDropHooks, type DropItem, useDragAndDrop } from 'react-aria-components'
-
-/** Items of a workspace, as they travel in a drag. */
-const DRAG_TYPE = 'application/x-peerfold-items'
-
-interface DragPayload {
-  workspace: string
-  paths: string[]
-}
+import { DRAG_TYPE, draggedPaths, toDragItems } from './dragged-items.js'
 
 export interface ItemsDragAndDrop {
   workspace: Workspace
   items: readonly Item[]
-  /** Files and folders from outside were dropped, into this folder or one that is shown in it. */
-  onFiles: (dropped: DropItem[], folder: Item | undefined) => void
+  /** Files and folders from outside were dropped: on a folder that is shown, or between items. */
+  onFiles: (dropped: DropItem[], folder: string | undefined) => void
   /** Items were dropped on a folder. */
   onMove: (paths: string[], folder: string) => void
   isDisabled: boolean
@@ -25,13 +18,7 @@ export function useItemsDragAndDrop(init: ItemsDragAndDrop): DragAndDropHooks<It
   const folderAt = (key: unknown) => items.find((item) => item.id === key && item.kind === 'folder')
   const { dragAndDropHooks } = useDragAndDrop<Item>({
     isDisabled,
-    getItems(_, dragged) {
-      const payload: DragPayload = { workspace: workspace.id, paths: dragged.map((item) => item.path) }
-      return dragged.map((item) => ({
-        [DRAG_TYPE]: JSON.stringify(payload),
-        'text/plain': item.name,
-      }))
-    },
+    getItems: (_, dragged) => toDragItems(workspace, dragged),
     acceptedDragTypes: 'all',
     shouldAcceptItemDrop: (target) => target.dropPosition === 'on' && folderAt(target.key) !== undefined,
     getDropOperation(target, types) {
@@ -43,19 +30,9 @@ export function useItemsDragAndDrop(init: ItemsDragAndDrop): DragAndDropHooks<It
       if (folder === undefined) return
       const paths = await draggedPaths(event.items, workspace)
       if (paths !== undefined) onMove(paths, folder.path)
-      else onFiles(event.items, folder)
+      else onFiles(event.items, folder.path)
     },
     onRootDrop: (event) => onFiles(event.items, undefined),
   })
   return dragAndDropHooks
-}
-
-/** The paths of dragged items of this workspace; undefined for what came from outside. */
-async function draggedPaths(dropped: DropItem[], workspace: Workspace): Promise<string[] | undefined> {
-  for (const item of dropped) {
-    if (item.kind !== 'text' || !item.types.has(DRAG_TYPE)) continue
-    const payload = JSON.parse(await item.getText(DRAG_TYPE)) as DragPayload
-    return payload.workspace === workspace.id ? payload.paths : []
-  }
-  return undefined
 }

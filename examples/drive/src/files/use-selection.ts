@@ -1,16 +1,15 @@
-import type { Item } from '@peerfold/core'
 import { useCallback, useMemo, useState } from 'react'
 import type { Selection } from 'react-aria-components'
 
-export interface ItemSelection {
+export interface ItemSelection<T> {
   keys: Selection
-  selected: Item[]
+  selected: T[]
   select: (keys: Selection) => void
   clear: () => void
 }
 
 /** What is selected, of the items that are there now. */
-export function useSelection(items: readonly Item[]): ItemSelection {
+export function useSelection<T extends { id: string }>(items: readonly T[]): ItemSelection<T> {
   const [keys, select] = useState<Selection>(new Set())
   const selected = useMemo(
     () => (keys === 'all' ? [...items] : keys.size === 0 ? [] : items.filter(({ id }) => keys.has(id))),

@@ -199,7 +199,7 @@ interface Download {
 
 /** Drains a file in the page, as it comes. */
 async function download(page: Page, path: string): Promise<Download> {
-  const link = page.getByRole('navigation', { name: 'Workspaces' }).getByRole('link')
+  const link = page.getByRole('navigation', { name: 'Workspaces' }).getByRole('link').first()
   const { workspace } = parseRoute((await link.getAttribute('href')) ?? '') as Route
   await page.waitForFunction(() => navigator.serviceWorker.controller !== null)
   const start = performance.now()

@@ -1,9 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { AxeBuilder } from '@axe-core/playwright'
 import type { Page } from 'playwright'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { seriousBarriers } from './barriers.js'
 import { PATIENCE, row, Stage, upload } from './stage.js'
 
 /** What people see and hear in the drive, and what becomes of it when a tab dies. */
@@ -136,10 +136,7 @@ describe('the drive', { timeout: 120_000 }, () => {
   test('has nothing serious that a screen reader or a keyboard would stumble over', async () => {
     const findings: string[] = []
     const look = async (page: Page, where: string) => {
-      const { violations } = await new AxeBuilder({ page }).analyze()
-      for (const { id, impact, nodes } of violations)
-        if (impact === 'serious' || impact === 'critical')
-          findings.push(`${where}: ${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(' ')}`)
+      for (const barrier of await seriousBarriers(page)) findings.push(`${where}: ${barrier}`)
     }
     const fresh = await stage.newTab(await stage.newBrowser())
     await fresh.goto(stage.drive.url)

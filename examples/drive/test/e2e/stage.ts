@@ -1,7 +1,13 @@
 import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright'
+import {
+  type Browser,
+  type BrowserContext,
+  type BrowserContextOptions,
+  chromium,
+  type Page,
+} from 'playwright'
 import { expect } from 'vitest'
 import { DemoDevice, isType } from '../../../../packages/node/dist/demo/device.js'
 import { DemoDrive } from '../../../../packages/node/dist/demo/drive.js'
@@ -24,6 +30,7 @@ export class Stage implements AsyncDisposable {
   readonly #directory: string
   readonly #browser: Browser
   readonly #profiles: BrowserContext[] = []
+  #phrase = ''
 
   private constructor(directory: string, browser: Browser, keeps: boolean) {
     this.#directory = directory
@@ -46,18 +53,24 @@ export class Stage implements AsyncDisposable {
     }
   }
 
+  /** 24 words, from which the laptop's person gets everything back. */
+  get phrase(): string {
+    return this.#phrase
+  }
+
   async #start(): Promise<void> {
     const { laptop, relay, drive } = this
     await laptop.prepare()
     await Promise.all([relay.start(), drive.start()])
-    await laptop.run('init', '--name', 'laptop')
+    const [made] = await laptop.run('init', '--name', 'laptop')
+    this.#phrase = String(made?.phrase)
     await laptop.run('relay', 'add', relay.address)
     await laptop.start(['up', laptop.folder], isType('ready'))
   }
 
   /** A browser of its own: nothing is shared with the others but the machine. */
-  async newBrowser(): Promise<BrowserContext> {
-    return await this.#browser.newContext({ viewport: VIEWPORT })
+  async newBrowser(options: BrowserContextOptions = { viewport: VIEWPORT }): Promise<BrowserContext> {
+    return await this.#browser.newContext(options)
   }
 
   /** A browser process of its own with its profile on the disk, as people have it: others keep what pages store in memory, and give little room. */
@@ -97,7 +110,8 @@ export class Stage implements AsyncDisposable {
     const page = await this.newTab(context ?? (await this.newBrowser()))
     await page.goto(this.drive.joinUrl(await this.ticket()))
     await page.getByRole('button', { name: 'Join' }).click()
-    await page.getByRole('navigation', { name: 'Workspaces' }).waitFor()
+    // In the sidebar, and above the files on phones.
+    await page.getByTestId('status').first().waitFor()
     return page
   }
 

@@ -1,4 +1,11 @@
-import { type Change, type Item, isPeerfoldError, PeerfoldError, type Progress } from '@peerfold/core'
+import {
+  type Change,
+  type Item,
+  isPeerfoldError,
+  PeerfoldError,
+  type Progress,
+  type RemovedItem,
+} from '@peerfold/core'
 import { describe, expect, test } from 'vitest'
 import { collect, connectedWorkspace, isSame, randomBytes, until } from './connected.js'
 
@@ -316,6 +323,23 @@ describe('a workspace, used over messages', () => {
       const restored = await notes.restore('a', first.id)
       expect(restored.size).toBe(3)
       expect(await original.read('a').text()).toBe('one')
+    })
+
+    test('removed files, and their coming back under another name', async () => {
+      await using world = await connectedWorkspace()
+      const { notes, original } = world
+      for (const name of ['a', 'b', 'c']) await original.write(`docs/${name}`, name)
+      await notes.remove('docs')
+      const removed = await collect(notes.removed())
+      expect(removed.map(({ path }) => path).sort()).toEqual(['docs/a', 'docs/b', 'docs/c'])
+      expect(removed).toEqual(await collect(original.removed()))
+      const [first] = removed as [RemovedItem]
+      await notes.write(first.path, 'another')
+      await expect(notes.restore(first.path, first.version)).rejects.toMatchObject({ code: 'ALREADY_EXISTS' })
+      await notes.restore(first.path, first.version, { to: 'docs/again' })
+      expect(await original.read('docs/again').text()).toBe(first.name)
+      expect(await original.read(first.path).text()).toBe('another')
+      expect(await collect(notes.removed())).toHaveLength(2)
     })
 
     test('conflicts and their end', async () => {

@@ -279,6 +279,10 @@ export class MergedIndex implements Tree {
     return this.#listing((rows) => listRemoved(rows, options))
   }
 
+  lastPath(item: ItemId, options?: AbortOptions): Promise<string[] | undefined> {
+    return this.#reading((rows) => findNames(rows, item, { ...options, live: false }))
+  }
+
   stats(): Promise<TreeStats> {
     return this.#reading(async (rows) => {
       const { files, folders, bytes, conflicts } = (await rows.get(keys.meta)) ?? EMPTY_META

@@ -114,8 +114,10 @@ export interface Tree extends TreeReader, CommitConsumer {
   version(id: RecordId, options?: AbortOptions): Promise<{ item: ItemId; version: FileVersion } | undefined>
   /** Files with more than one head. */
   conflicts(options?: AbortOptions): AsyncIterable<TreeEntry>
-  /** Items that were deleted and can be restored, newest first: name, former parent, last version. */
+  /** Items that are not in the tree any more, the latest removed first; `time` is the wall time of whoever removed it, milliseconds. */
   removed(options?: AbortOptions): AsyncIterable<{ item: ItemId; path: string[]; time: number }>
+  /** Where an item is, or was when it was removed: shown names from the root. Undefined for what was never in the tree. */
+  lastPath(item: ItemId, options?: AbortOptions): Promise<string[] | undefined>
   stats(): Promise<TreeStats>
   /** How many commits were applied since the index began: the ordinal of the latest. */
   position(): Promise<number>

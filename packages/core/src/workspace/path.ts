@@ -17,8 +17,16 @@ export function parsePath(path: string): string[] {
   return names
 }
 
+/** Names of a path to something other than the root. */
+export interface ItemPath {
+  parent: string[]
+  /** The last of `names`. */
+  name: string
+  names: string[]
+}
+
 /** As `parsePath`, for a path that names something other than the root. */
-export function parseItemPath(path: string): { parent: string[]; name: string; names: string[] } {
+export function parseItemPath(path: string): ItemPath {
   const names = parsePath(path)
   const name = names.at(-1)
   if (name === undefined)

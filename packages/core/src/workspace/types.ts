@@ -120,6 +120,26 @@ export interface Change {
   cursor: Cursor
 }
 
+/** A file that is not in the workspace any more. */
+export interface RemovedItem {
+  id: ItemId
+  /** Where it was. Several removed files may have been at one path. */
+  path: string
+  name: string
+  type: 'file' | 'symlink'
+  /** Its last version, which `restore` brings back. */
+  version: RecordId
+  /** Bytes. */
+  size: number
+  /** When it was removed: wall time of the device that did. */
+  time: Date
+}
+
+export interface RestoreOptions extends AbortOptions {
+  /** Where a removed file comes back to; a file that is not removed stays where it is. @default where it was */
+  to?: string
+}
+
 export interface Conflict {
   path: string
   item: ItemId
@@ -159,10 +179,33 @@ export interface Workspace extends Writer, AsyncDisposable {
   cursor(options?: AbortOptions): Promise<Cursor>
   /** The items of a folder, kept up to date; undefined until they are known, empty while there is no such folder. Dispose of it when done. */
   live(path: string): Live<Item[] | undefined> & Disposable
-  /** All versions that are kept, newest first. */
+  /**
+   * All versions that are kept, newest first; where nothing is at the path, those of the file that was removed from there last.
+   *
+   * @throws {PeerfoldError} `NOT_FOUND`, `NOT_A_FILE`
+   */
   versions(path: string, options?: AbortOptions): AsyncIterable<Version>
-  /** Writes an old version forward as the newest. Works for removed files too. */
-  restore(path: string, version: RecordId, options?: AbortOptions): Promise<Version>
+  /**
+   * Files that were removed, the latest first, by themselves or with a folder around them. Each comes back with its history by `restore`.
+   *
+   * @example
+   * ```ts
+   * await notes.remove('today.md')
+   * for await (const { path, version } of notes.removed()) {
+   *   await notes.restore(path, version)
+   *   break // only the latest
+   * }
+   * ```
+   */
+  removed(options?: AbortOptions): AsyncIterable<RemovedItem>
+  /**
+   * Writes an old version forward as the newest. A removed file comes back to where it was, or to `to`; missing folders are made. Nothing
+   * that lies there is replaced.
+   *
+   * @throws {PeerfoldError} `VERSION_NOT_FOUND` when it is not one of the file that is or was at `path`; `ALREADY_EXISTS` when a removed
+   * file's place is taken; `BLOCKS_UNAVAILABLE` when nobody within reach has its content
+   */
+  restore(path: string, version: RecordId, options?: RestoreOptions): Promise<Version>
   conflicts(options?: AbortOptions): AsyncIterable<Conflict>
   /** Ends a conflict: keeps one of its versions, or a body that merges them. */
   resolve(

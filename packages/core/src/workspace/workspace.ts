@@ -10,6 +10,7 @@ import type { ContentStore } from './content-store.js'
 import { createLiveItems } from './live-items.js'
 import { formatPath, parseItemPath, parsePath } from './path.js'
 import { createReader, notFound, requireEntry } from './reader.js'
+import { findRemovedFile, listRemovedFiles, restoreFile } from './removed.js'
 import { transactTree } from './transact-tree.js'
 import type { TreeGate } from './tree-gate.js'
 import type {
@@ -25,6 +26,8 @@ import type {
   Live,
   Reader,
   ReadOptions,
+  RemovedItem,
+  RestoreOptions,
   Version,
   Workspace,
   WriteOptions,
@@ -155,23 +158,26 @@ export class WorkspaceFacade implements Workspace {
       yield this.#toVersion(version, version.device)
   }
 
-  async restore(path: string, id: RecordId, options?: AbortOptions): Promise<Version> {
-    const item = await this.#findItem(path, options)
+  async *removed(options?: AbortOptions): AsyncGenerator<RemovedItem> {
+    await this.#init.gate.whole(options)
+    yield* listRemovedFiles(this.#init.tree, options)
+  }
+
+  async restore(path: string, id: RecordId, options: RestoreOptions = {}): Promise<Version> {
+    const { names } = parseItemPath(path)
+    const to = parseItemPath(options.to ?? path)
+    await this.#init.gate.whole(options)
     const found = await this.#init.tree.version(id, options)
-    if (found === undefined || found.item !== item)
+    const place = found && (await this.#init.tree.lastPath(found.item, options))
+    if (found === undefined || place === undefined || formatPath(place) !== formatPath(names))
       throw new PeerfoldError('VERSION_NOT_FOUND', `no version ${id} of ${path}`, {
         details: { path, version: id },
       })
-    const { content } = found.version
+    const { item, version } = found
     // What is restored must be readable here, else nothing could be promised about it.
-    await this.#init.content.fetch(content, options)
-    const { value } = await this.#transact(async (tx) => {
-      const entry = await tx.lookup(parseItemPath(path).names)
-      if (entry === undefined)
-        return (await putFile(tx, { path, content, meta: pickMeta(found.version) })).item
-      return (await tx.writeFile(entry.item, content, pickMeta(found.version))).item
-    }, options)
-    return await this.#present(value, path)
+    await this.#init.content.fetch(version.content, options)
+    await this.#transact((tx) => restoreFile(tx, { item, version, to }), options)
+    return await this.#present(item, path)
   }
 
   async *conflicts(options?: AbortOptions): AsyncGenerator<Conflict> {
@@ -248,9 +254,9 @@ export class WorkspaceFacade implements Workspace {
         throw new PeerfoldError('NOT_A_FILE', `a folder: ${formatPath(names)}`, { details: { path } })
       return entry.item
     }
-    for await (const removed of this.#init.tree.removed(options))
-      if (formatPath(removed.path) === formatPath(names)) return removed.item
-    throw notFound(names)
+    const removed = await findRemovedFile(this.#init.tree, formatPath(names), options)
+    if (removed === undefined) throw notFound(names)
+    return removed
   }
 
   async #present(item: string, path: string): Promise<Version> {
@@ -296,12 +302,4 @@ async function ingestBody(
     signal,
     onProgress: onProgress === undefined ? undefined : (done) => onProgress({ bytes: done, total: size }),
   })
-}
-
-function pickMeta({
-  mtime,
-  type,
-  executable,
-}: FileVersion): Pick<FileVersion, 'mtime' | 'type' | 'executable'> {
-  return { mtime, type, executable }
 }

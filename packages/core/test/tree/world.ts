@@ -352,8 +352,9 @@ export class World {
     )
     const removed: string[] = []
     let last = Number.POSITIVE_INFINITY
-    for await (const { item, time } of replica.tree.removed()) {
+    for await (const { item, path, time } of replica.tree.removed()) {
       removed.push(item)
+      expect(await replica.tree.lastPath(item)).toEqual(path)
       check(time <= last, 'the latest removed come first')
       last = time
     }

@@ -71,10 +71,20 @@ export const OPERATIONS: Record<string, Operation> = {
       for await (const row of workspace.versions(text(params, 'path'), io)) io.emit({ type: 'row', row })
     },
   },
+  removed: {
+    needs: 'home',
+    run: async (pf, params, io) => {
+      const workspace = await selectWorkspace(pf, params)
+      for await (const row of workspace.removed(io)) io.emit({ type: 'row', row })
+    },
+  },
   restore: {
     needs: 'home',
-    run: async (pf, params, io) =>
-      (await selectWorkspace(pf, params)).restore(text(params, 'path'), text(params, 'version'), io),
+    run: async (pf, params, { signal }) =>
+      (await selectWorkspace(pf, params)).restore(text(params, 'path'), text(params, 'version'), {
+        to: optionalText(params, 'to'),
+        signal,
+      }),
   },
   conflicts: {
     needs: 'home',

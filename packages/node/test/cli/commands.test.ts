@@ -58,6 +58,13 @@ async function useFiles(home: string, local: string): Promise<void> {
   await json(home, ['rm', 'deep'])
   expect((await json(home, ['ls'])).map(({ path }) => path)).toEqual(['a.txt'])
   expect(await json(home, ['conflicts'])).toEqual([])
+  const removed = await json(home, ['removed'])
+  expect(removed.map(({ path }) => path)).toEqual(expect.arrayContaining([`deep/${name}`, 'deep/moved']))
+  expect(await text(home, 'removed')).toMatch(/^\d+\.\d+\.\d+ .+ deep\/moved$/m)
+  const moved = removed.find(({ path }) => path === 'deep/moved')
+  await json(home, ['restore', 'deep/moved', String(moved?.version), '--to', 'back'])
+  expect(await text(home, 'cat', 'back')).toBe('typed\n')
+  await json(home, ['rm', 'back'])
 }
 
 /** What is on disk has been scanned, and what is in the workspace is on disk, before the barrier fails for want of anybody else. */

@@ -10,6 +10,8 @@ import {
   type Live,
   PeerfoldError,
   type RecordId,
+  type RemovedItem,
+  type RestoreOptions,
   type Version,
   type Workspace,
   type WorkspaceId,
@@ -93,9 +95,14 @@ export class RemoteWorkspace extends RemoteWriter implements Workspace {
     return remoteList<Version>(this.#place, 'versions', { path }, ({ id }) => id, signal)
   }
 
-  async restore(path: string, version: RecordId, options?: AbortOptions): Promise<Version> {
+  removed({ signal }: AbortOptions = {}): AsyncIterable<RemovedItem> {
+    return remoteList<RemovedItem>(this.#place, 'removed', {}, ({ id }) => id, signal)
+  }
+
+  async restore(path: string, version: RecordId, options: RestoreOptions = {}): Promise<Version> {
     const { source, target, closed } = this.#place
-    return await call(source, { method: 'restore', target, args: { path, version } }, either(closed, options))
+    const args = { path, version, to: options.to }
+    return await call(source, { method: 'restore', target, args }, either(closed, options))
   }
 
   conflicts({ signal }: AbortOptions = {}): AsyncIterable<Conflict> {

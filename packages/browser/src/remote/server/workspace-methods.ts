@@ -36,10 +36,16 @@ export const WORKSPACE_METHODS: Readonly<Record<string, Method>> = {
     await withWorkspace(call, (workspace) =>
       call.exchange.sendItems(workspace.versions(text(call.args, 'path'), signalOf(call))),
     ),
+  removed: async (call) =>
+    await withWorkspace(call, (workspace) => call.exchange.sendItems(workspace.removed(signalOf(call)))),
   restore: async (call) =>
-    await withWorkspace(call, (workspace) =>
-      workspace.restore(text(call.args, 'path'), text(call.args, 'version'), signalOf(call)),
-    ),
+    await withWorkspace(call, (workspace) => {
+      const to = optionalText(call.args, 'to')
+      return workspace.restore(text(call.args, 'path'), text(call.args, 'version'), {
+        ...signalOf(call),
+        ...(to === undefined ? {} : { to }),
+      })
+    }),
   conflicts: async (call) =>
     await withWorkspace(call, (workspace) => call.exchange.sendItems(workspace.conflicts(signalOf(call)))),
   resolve: async (call) =>

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createReadStream } from 'node:fs'
 import { open, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
-import type { Conflict, Item, Version } from '@peerfold/core'
+import type { Conflict, Item, RemovedItem, Version } from '@peerfold/core'
 import { PeerfoldError } from '@peerfold/core'
 import type { Command } from 'commander'
 import type { CommandContext } from '../context.js'
@@ -10,7 +10,7 @@ import { withLimits } from '../limits.js'
 import { printable } from '../printable.js'
 import { formatBytes } from '../progress.js'
 
-/** `ls cat put get mkdir mv rm versions restore conflicts resolve`: files of a workspace, whether or not it has a folder here. */
+/** `ls cat put get mkdir mv rm versions removed restore conflicts resolve`: files of a workspace, whether or not it has a folder here. */
 export function addFileCommands(program: Command, context: CommandContext): void {
   const verb = (spec: string, description: string) =>
     program
@@ -56,11 +56,16 @@ export function addFileCommands(program: Command, context: CommandContext): void
       await listVersions(context, { path, ...options })
     },
   )
-  verb('restore <path> <version>', 'makes an old version the newest again').action(
-    async (path: string, version: string, options) => {
-      await report(context, 'restore', { path, version, ...options }, `restored ${path}`)
+  verb('removed', 'lists files that were removed, the latest first, with the version to restore').action(
+    async (options) => {
+      await listRemoved(context, options)
     },
   )
+  verb('restore <path> <version>', 'makes an old version the newest again; a removed file comes back')
+    .option('--to <path>', 'where a removed file comes back to, when something else has its place')
+    .action(async (path: string, version: string, options) => {
+      await report(context, 'restore', { path, version, ...options }, `restored ${options.to ?? path}`)
+    })
   verb('conflicts', 'lists files with more than one current version').action(async (options) => {
     await listConflicts(context, options)
   })
@@ -85,8 +90,7 @@ async function report(
 async function listItems(context: CommandContext, params: Record<string, unknown>): Promise<void> {
   await printRows<Item>(context, 'ls', params, (item) => {
     const size = item.kind === 'folder' ? '-' : formatBytes(item.size)
-    const time =
-      item.mtime === undefined ? '' : new Date(item.mtime).toISOString().slice(0, 19).replace('T', ' ')
+    const time = item.mtime === undefined ? '' : formatTime(item.mtime)
     const mark = item.kind === 'folder' ? '/' : item.type === 'symlink' ? '@' : item.executable ? '*' : ''
     return `${size.padStart(10)}  ${time.padEnd(19)}  ${printable(item.path)}${mark}${item.conflict ? '  (conflict)' : ''}`
   })
@@ -94,8 +98,14 @@ async function listItems(context: CommandContext, params: Record<string, unknown
 
 async function listVersions(context: CommandContext, params: Record<string, unknown>): Promise<void> {
   await printRows<Version>(context, 'versions', params, (version) => {
-    const time = new Date(version.time).toISOString().slice(0, 19).replace('T', ' ')
+    const time = formatTime(version.time)
     return `${version.id.padEnd(24)}  ${time}  ${formatBytes(version.size).padStart(10)}  ${printable(version.deviceName ?? version.device.slice(0, 8))}`
+  })
+}
+
+async function listRemoved(context: CommandContext, params: Record<string, unknown>): Promise<void> {
+  await printRows<RemovedItem>(context, 'removed', params, ({ version, time, size, path }) => {
+    return `${version.padEnd(24)}  ${formatTime(time)}  ${formatBytes(size).padStart(10)}  ${printable(path)}`
   })
 }
 
@@ -104,6 +114,11 @@ async function listConflicts(context: CommandContext, params: Record<string, unk
     const versions = conflict.versions.map((version) => version.id).join(' ')
     return `${printable(conflict.path)}  ${versions}`
   })
+}
+
+/** UTC, to the second. Comes as text from another process. */
+function formatTime(time: Date | string): string {
+  return new Date(time).toISOString().slice(0, 19).replace('T', ' ')
 }
 
 async function printRows<T>(
