@@ -15,6 +15,8 @@ export interface PageUploads extends UploadStore {
   takeOver(): Promise<StoredUpload[]>
 }
 
+const paths = new Intl.Collator(undefined, { numeric: true })
+
 let opened: PageUploads | undefined
 
 /** One for the page. */
@@ -47,7 +49,8 @@ function openUploadStore(): PageUploads {
         const owned = (await entries<string, Owned>(store)).map(([, value]) => value)
         const left = owned.filter((each) => !alive.has(lockOf(each.page))).map(({ upload }) => upload)
         await put(left)
-        return left
+        // They lie by their ids, which are random.
+        return left.sort((a, b) => paths.compare(a.path, b.path))
       }),
   }
 }
