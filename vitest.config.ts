@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { playwright } from '@vitest/browser-playwright'
 import { defineConfig } from 'vitest/config'
+import { BaseSequencer, type TestSpecification } from 'vitest/node'
 import { findChromium } from './scripts/chromium.mjs'
 
 const source = (path: string) => fileURLToPath(new URL(`./packages/${path}`, import.meta.url))
@@ -31,12 +32,35 @@ const ipfsSuites = {
   server: { deps: { inline: ['interface-blockstore-tests'] } },
 }
 
+/** Whole systems as processes, which wait for each other much of the time: the longest first. */
+const SLOW = [
+  'packages/node/test/e2e/',
+  'packages/node/test/cli/',
+  'packages/relay/test/cli.test.ts',
+  'examples/drive/test/e2e/',
+  'packages/node/test/',
+  'packages/relay/test/',
+]
+
+/** What needs a processor all the time fills their gaps. Vitest would take one project after the other, and the largest file first. */
+class SlowestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const rank = ({ moduleId }: TestSpecification) => {
+      const at = SLOW.findIndex((path) => moduleId.includes(`/${path}`))
+      return at < 0 ? SLOW.length : at
+    }
+    return (await super.sort(files)).sort((a, b) => rank(a) - rank(b))
+  }
+}
+
 /** Projects do not inherit it. Generous: machines that test are busy. */
 const testTimeout = 60_000
 
 export default defineConfig({
   test: {
-    maxWorkers: 2,
+    // Two cores are busy with three: each waits now and then for what it has started.
+    maxWorkers: 3,
+    sequence: { sequencer: SlowestFirst },
     projects: [
       {
         resolve: { alias: [...alias, ipfsSuites.alias] },
