@@ -93,7 +93,9 @@ export class IssueList {
   }
 
   list(): FolderIssue[] {
-    const all = [...this.#issues.values(), ...[...this.#scanned.values()].flat()]
+    const own = [...this.#issues.values()]
+    const isOwn = ({ path, code }: FolderIssue) => this.#issues.get(path)?.code === code
+    const all = [...own, ...[...this.#scanned.values()].flat().filter((issue) => !isOwn(issue))]
     return all.sort((a, b) => (a.path < b.path ? -1 : 1))
   }
 }

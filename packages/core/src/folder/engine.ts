@@ -2,7 +2,7 @@ import type { ItemId } from '../ports/ids.js'
 import { applyContents, type ContentOutcome } from './apply-content.js'
 import { type ApplyOutcome, applyStructure } from './apply-structure.js'
 import { absolute, diskAt, type FolderContext, occupantAt } from './context.js'
-import { type DiskNode, parentPath } from './disk-tree.js'
+import { type DiskNode, isWithin, parentPath } from './disk-tree.js'
 import type { PlannedAction } from './explain.js'
 import { Fetcher } from './fetcher.js'
 import { inodeKey, isRacy, sameFingerprint } from './fingerprint.js'
@@ -287,7 +287,8 @@ export class FolderEngine {
     // What a folder that goes had held must have left it before.
     const isRemoving = plan.publish.some(({ do: what }, i) => what === 'remove' && dues[i]! <= now)
     for (const [i, action] of plan.publish.entries()) {
-      const due = Math.max(awaited, isRemoving && action.do === 'move' ? 0 : dues[i]!)
+      const doubtful = this.#isOwn(action) ? now + RETRY_APPLY_MS : 0
+      const due = Math.max(awaited, doubtful, isRemoving && action.do === 'move' ? 0 : dues[i]!)
       if (action.do === 'remove' || action.do === 'move') gone.add(action.item)
       else paths.add(action.path)
       if (due <= now) actions.push(action)
@@ -299,6 +300,13 @@ export class FolderEngine {
     }
     this.#patience.prune(paths, gone, now)
     return { actions, next: waits.length === 0 ? undefined : Math.min(...waits), waiting: waits.length > 0 }
+  }
+
+  /** Whether this may be what this device did itself, and could not find out about yet. */
+  #isOwn(action: PublishAction): boolean {
+    for (const { path, entry } of this.folder.journal.intents.values())
+      if (isWithin(action.path, path) || ('item' in action && action.item === entry.item)) return true
+    return false
   }
 
   /** Rules that are just being written, or that others made and are on their way, come first, for a while: what they ignore must not be published. */
@@ -399,7 +407,7 @@ export class FolderEngine {
   }
 
   #finish(plan: Plan, done: RoundOutcome): Round {
-    const { issues, merged, clock } = this.folder
+    const { issues, merged, clock, journal } = this.folder
     const { progress = false, waiting = false, braked = false } = done
     issues.clearCode('CONFLICT')
     for (const item of merged.conflicts) this.#reportConflict(item)
@@ -407,7 +415,8 @@ export class FolderEngine {
       issues.add(path, 'FILE_UNSUPPORTED', 'something that is not synced has this name; rename it')
     const sure = plan.unsure === undefined ? undefined : clock.monotonic() + plan.unsure - clock.now()
     const times = [done.next, sure, this.#rulesDue, ...this.trash.due]
-    const stuck = plan.apply.some((action) => !isContent(action) || this.#isReady(action))
+    const stuck =
+      journal.intents.size > 0 || plan.apply.some((action) => !isContent(action) || this.#isReady(action))
     if (stuck && !progress) times.push(clock.monotonic() + RETRY_APPLY_MS)
     const next = Math.min(...times.filter((time) => time !== undefined))
     const dirty = !waiting && (this.#dirty === 'all' || this.#dirty.size > 0)

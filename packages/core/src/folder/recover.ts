@@ -1,3 +1,4 @@
+import { FileSystemError } from '../errors.js'
 import type { FileStat } from '../ports/file-system.js'
 import { absolute, type FolderContext } from './context.js'
 import { baseName, parentPath } from './disk-tree.js'
@@ -11,25 +12,40 @@ import { removeQuietly, wasWritten } from './trash.js'
 
 type RecoverContext = Pick<
   FolderContext,
-  'files' | 'directory' | 'synced' | 'journal' | 'clock' | 'traits' | 'leftovers'
+  'files' | 'directory' | 'synced' | 'journal' | 'clock' | 'traits' | 'leftovers' | 'issues'
 >
 
+const DENIED = new Set(['EACCES', 'EPERM'])
+
 /**
- * After a crash: what was being put into place either is there, and then it is the synced state, or it is not, and then nothing happened.
- * Prepared files are thrown away. Runs before the first scan.
+ * What was being put into place either is there, and then it is the synced state, or it is not, and then nothing happened. Prepared files are
+ * thrown away. Runs before the first scan after a start, and before each round that has something left to find out.
  */
 export async function recover(folder: RecoverContext, paths: StatePaths): Promise<void> {
-  for (const intent of [...folder.journal.intents.values()]) {
-    const stat = await statAbsolute(folder, absolute(folder, intent.path))
-    if (intent.from !== undefined) await recoverMove(folder, paths, { ...intent, from: intent.from }, stat)
-    else if (stat !== undefined && isMeant(intent, stat)) finish(folder, intent, stat)
-    else if (intent.replaced !== undefined) await undoReplace(folder, paths, intent, stat)
-    folder.journal.endIntent(intent.id)
+  const { journal, files, issues } = folder
+  for (const intent of [...journal.intents.values()]) {
+    try {
+      await recoverIntent(folder, paths, intent)
+      journal.endIntent(intent.id)
+      issues.clear(intent.path)
+    } catch (error) {
+      // Where this program may not look now, nothing is published; the others need not wait for it.
+      if (!(error instanceof FileSystemError) || !DENIED.has(error.errno)) throw error
+      issues.add(intent.path, 'IO_FAILED', error.message)
+    }
   }
   await forgetMissingTrash(folder, paths)
-  await folder.journal.flush(folder.synced)
-  for (const entry of await folder.files.readdir(paths.tmp))
-    if (entry.addressable) await removeQuietly(folder, folder.files.join(paths.tmp, entry.name))
+  await journal.flush(folder.synced)
+  for (const { name, addressable } of await files.readdir(paths.tmp))
+    if (addressable && !journal.intents.has(name)) await removeQuietly(folder, files.join(paths.tmp, name))
+}
+
+async function recoverIntent(folder: RecoverContext, paths: StatePaths, intent: Intent): Promise<void> {
+  const { path, from, replaced } = intent
+  const stat = await statAbsolute(folder, absolute(folder, path))
+  if (from !== undefined) await recoverMove(folder, paths, { ...intent, from }, stat)
+  else if (stat !== undefined && isMeant(intent, stat)) finish(folder, intent, stat)
+  else if (replaced !== undefined) await undoReplace(folder, paths, intent, stat)
 }
 
 function isMeant({ ino, entry }: Intent, stat: FileStat): boolean {

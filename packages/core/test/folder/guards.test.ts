@@ -122,6 +122,33 @@ describe('nothing is deleted by mistake', () => {
   })
 })
 
+describe('what this device put somewhere and may not look at', () => {
+  test('is not published, holds up nothing else, and is known again once it may', async () => {
+    const b = await bench()
+    await b.remote('d/a', '1')
+    await b.settle()
+    await b.remote('d/a', '2')
+    await b.remoteFolder('d/new')
+    await b.remoteMove('d/a', 'd/b')
+    const hidden = [`${ROOT}/d/b`, `${ROOT}/d/new`]
+    b.disk.before = (operation, path) => {
+      if (operation === 'lstat' && hidden.includes(path) && b.disk.user.exists(path))
+        throw new FileSystemError('EACCES', path)
+    }
+    const { commits } = b.workspace
+    for (let n = 0; n < 5; n++) await b.round()
+    await b.remote('other', '3')
+    for (let n = 0; n < 5; n++) await b.round()
+    expect(b.onDisk()).toMatchObject({ 'd/b': '1', 'd/new': '/', other: '3' })
+    expect(new Set(b.issues().map((issue) => issue.split(':')[0]))).toEqual(new Set(['d/b', 'd/new']))
+    b.disk.before = () => {}
+    await b.settle()
+    expect(b.onDisk()).toEqual({ d: '/', 'd/b': '2', 'd/new': '/', other: '3' })
+    expect(b.issues()).toEqual([])
+    expect(b.workspace.commits).toBe(commits + 1)
+  })
+})
+
 describe('nothing is overwritten that was not captured', () => {
   test('an edit between scan and apply stays, and competes', async () => {
     const b = await bench()
