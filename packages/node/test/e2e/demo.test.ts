@@ -32,15 +32,12 @@ describe('the main job', () => {
     expect(code).toBe(0)
   }, 300_000)
 
-  test.each([1, 6])(
-    'sees that the result of step %d was spoiled',
-    async (step) => {
-      const { code, output } = await runDemo('--check', '--sabotage', String(step))
-      expect(output).toContain(`FAILED ${step} `)
-      expect(code).toBe(1)
-    },
-    300_000,
-  )
+  test('sees that the result of a step was spoiled', async () => {
+    const { code, output } = await runDemo('--check', '--sabotage', '3')
+    expect(output).toContain('ok 2 ')
+    expect(output).toContain('FAILED 3 ')
+    expect(code).toBe(1)
+  }, 300_000)
 
   test('refuses a step that is not there', async () => {
     const { code, output } = await runDemo('--check', '--sabotage', '99')
