@@ -66,6 +66,7 @@ export default defineConfig({
         resolve: { alias: [...alias, ipfsSuites.alias] },
         test: {
           name: 'core',
+          isolate: false,
           environment: 'node',
           testTimeout,
           server: ipfsSuites.server,
