@@ -1,5 +1,5 @@
 import { FileSystemError } from '../errors.js'
-import type { FileStat } from '../ports/file-system.js'
+import type { FileHandle, FileStat } from '../ports/file-system.js'
 import type { FileVersion, TreeEntry } from '../tree/types.js'
 import type { ApplyOutcome } from './apply-structure.js'
 import { absolute, diskAt, type FolderContext } from './context.js'
@@ -359,18 +359,36 @@ async function applyMeta(
   try {
     const stat = await handle.stat()
     if (!sameFingerprint(fingerprintOf(stat), old.print)) throw new DiskChanged(path)
-    if (folder.traits.executables && isExecutable(old.print) !== head.executable)
-      await handle.chmod(withExecutable(stat.mode, head.executable))
+    await setMeta(folder, handle, path, old, head)
+  } finally {
+    await handle.close()
+  }
+  outcome.applied++
+}
+
+/** What was done of it before a call failed is no change of a person. */
+async function setMeta(
+  folder: FolderContext,
+  handle: FileHandle,
+  path: string,
+  old: SyncedEntry,
+  head: FileVersion,
+): Promise<void> {
+  let file = old.file!
+  try {
+    if (folder.traits.executables && isExecutable(old.print) !== head.executable) {
+      await handle.chmod(withExecutable(old.print.mode, head.executable))
+      file = { ...file, executable: head.executable }
+    }
     await handle.utimes(head.mtime)
+    file = fileOf(head)
+  } finally {
     const print = fingerprintOf(await handle.stat())
     const node = diskAt(folder, path)
     if (node !== undefined) {
       node.print = print
       forgetBytes(node)
     }
-    folder.synced.put({ ...old, print, racy: true, file: fileOf(head) })
-  } finally {
-    await handle.close()
+    folder.synced.put({ ...old, print, racy: true, file })
   }
-  outcome.applied++
 }
