@@ -1,3 +1,4 @@
+import { equalBytes } from '../encoding/bytes.js'
 import { FileSystemError } from '../errors.js'
 import type { FileHandle, FileStat } from '../ports/file-system.js'
 import type { FileVersion, TreeEntry } from '../tree/types.js'
@@ -353,6 +354,8 @@ async function applyMeta(
   const path = folder.synced.path(action.item)
   const head = folder.merged.get(action.item)?.heads[0]
   if (old === undefined || path === undefined || head === undefined) return
+  // Another content would be said to be on disk, and what lies there to be an edit of it.
+  if (!equalBytes(head.content.plain, old.file!.content.plain)) throw new DiskChanged(path)
   await verifyParents(folder, path)
   await verifyUnchanged(folder, path, old.print)
   const handle = await folder.files.openRead(absolute(folder, path))

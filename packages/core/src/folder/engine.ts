@@ -124,8 +124,9 @@ export class FolderEngine {
     if (this.isBraked(plan)) return this.#finish(plan, { braked: true })
     const due = this.#sift(plan)
     const published = await this.#publish(due.actions, onDone)
-    await this.#refresh()
-    const second = published ? await this.#plan() : plan
+    // A plan is good only for the workspace that it was made of.
+    const changed = await this.#refresh()
+    const second = published || changed ? await this.#plan() : plan
     if (this.isBraked(second)) return this.#finish(second, { braked: true })
     const applied = await this.#apply(second)
     const captured = await this.trash.checkDue(folder.clock.monotonic())
@@ -181,11 +182,14 @@ export class FolderEngine {
     this.#rulesDue = due
   }
 
-  async #refresh(): Promise<void> {
+  /** @returns whether the workspace has changed since */
+  async #refresh(): Promise<boolean> {
     const { merged, signal } = this.folder
+    const changed = !this.#loaded || merged.stale
     if (!this.#loaded) await merged.load({ signal })
     this.#loaded = true
     while (merged.stale) await merged.refresh({ signal })
+    return changed
   }
 
   async #scan(): Promise<void> {

@@ -1,7 +1,7 @@
 import { FileSystemError } from '../errors.js'
 import type { FileStat } from '../ports/file-system.js'
 import { absolute, type FolderContext } from './context.js'
-import { baseName, parentPath } from './disk-tree.js'
+import { baseName, joinPath, parentPath } from './disk-tree.js'
 import { type Fingerprint, fingerprintOf, sameInode } from './fingerprint.js'
 import { DiskChanged, statAbsolute } from './guard.js'
 import type { Intent } from './journal.js'
@@ -25,7 +25,7 @@ export async function recover(folder: RecoverContext, paths: StatePaths): Promis
   const { journal, files, issues } = folder
   for (const intent of [...journal.intents.values()]) {
     try {
-      await recoverIntent(folder, paths, intent)
+      await recoverIntent(folder, paths, { ...intent, path: placeNow(folder, intent) })
       journal.endIntent(intent.id)
       issues.clear(intent.path)
     } catch (error) {
@@ -38,6 +38,12 @@ export async function recover(folder: RecoverContext, paths: StatePaths): Promis
   await journal.flush(folder.synced)
   for (const { name, addressable } of await files.readdir(paths.tmp))
     if (addressable && !journal.intents.has(name)) await removeQuietly(folder, files.join(paths.tmp, name))
+}
+
+/** Its folder may have been moved since it was announced. */
+function placeNow({ synced }: RecoverContext, { path, entry }: Intent): string {
+  const folder = synced.path(entry.parent)
+  return folder === undefined ? path : joinPath(folder, entry.diskName)
 }
 
 async function recoverIntent(folder: RecoverContext, paths: StatePaths, intent: Intent): Promise<void> {
@@ -63,9 +69,10 @@ async function recoverMove(
   const kept = await statAbsolute(folder, aside)
   if (kept !== undefined && kept.ino === stat?.ino) await removeQuietly(folder, aside)
   else if (kept !== undefined) {
-    const above = absolute(folder, parentPath(from))
+    const back = folder.synced.path(entry.item) ?? from
+    const above = absolute(folder, parentPath(back))
     const directory = (await statAbsolute(folder, above))?.type === 'folder' ? above : folder.directory
-    await moveToFreeName(folder, entry.kind, aside, directory, baseName(from))
+    await moveToFreeName(folder, entry.kind, aside, directory, baseName(back))
     return
   }
   const before = await statAbsolute(folder, absolute(folder, from))

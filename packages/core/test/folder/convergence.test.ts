@@ -64,4 +64,19 @@ describe('disk and workspace converge', () => {
     ],
   ] as const)
     test(`history ${seed}: ${what}`, () => leavesAlone(seed))
+  for (const [seed, what] of [
+    [1_636_804_765, 'a file lay in its place, the look at it failed, and it was taken for a person’s'],
+    [11_503_429, 'a folder was made, the process killed, and others removed it'],
+    [
+      1_516_848_783,
+      'a file that could not be read was taken for an edit, and its removed folder was made again',
+    ],
+    [
+      2_074_863_771,
+      'time and mode of a version came to the disk of another content: what lay there was said as an edit of it',
+    ],
+    [988_647_740, 'a folder was moved into one that then moved, too'],
+    [2_015_600_076, 'a file that was aside came back to where its folder had been'],
+  ] as const)
+    test(`history ${seed}: ${what}`, () => publishesNothing(seed))
 })
