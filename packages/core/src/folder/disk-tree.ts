@@ -18,9 +18,6 @@ export interface DiskNode {
   listing?: DiskListing
 }
 
-/** In place of an identity: the bytes could not be read, or others lie there by now. Equal to nothing. */
-export const UNREAD = new Uint8Array()
-
 /** What a directory holds. */
 export interface DiskListing {
   children: Map<string, DiskNode>

@@ -2,7 +2,7 @@ import type { ItemId } from '../ports/ids.js'
 import { applyContents, type ContentOutcome } from './apply-content.js'
 import { type ApplyOutcome, applyStructure } from './apply-structure.js'
 import { absolute, diskAt, type FolderContext, occupantAt } from './context.js'
-import { type DiskNode, isWithin, parentPath, UNREAD } from './disk-tree.js'
+import { type DiskNode, isWithin, parentPath } from './disk-tree.js'
 import type { PlannedAction } from './explain.js'
 import { Fetcher } from './fetcher.js'
 import { inodeKey, isRacy, sameFingerprint } from './fingerprint.js'
@@ -62,6 +62,7 @@ const BRAKE_ITEMS = 100
 const BRAKE_SHARE = 0.25
 const READERS = 4
 const RETRY_APPLY_MS = 10_000
+const NONE = new Uint8Array()
 
 /** Scan, plan, publish, apply: one round after the other, each of which may be the last. */
 export class FolderEngine {
@@ -242,7 +243,7 @@ export class FolderEngine {
     const node = diskAt(folder, path)
     if (node === undefined || node.type === 'folder') return
     node.plainRacy = isRacy(node.print, folder.clock.now())
-    node.plain = UNREAD
+    node.plain = NONE
     try {
       const identify = (bytes: AsyncIterable<Uint8Array>) => source.identify(bytes, { signal })
       const { print, value } = await readStable(folder.files, absolute(folder, path), node.type, identify, {

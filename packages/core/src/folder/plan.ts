@@ -1,7 +1,7 @@
 import { equalBytes } from '../encoding/bytes.js'
 import type { ItemId } from '../ports/ids.js'
 import { ROOT_ITEM, type TreeEntry } from '../tree/types.js'
-import { type DiskNode, joinPath, parentPath, UNREAD } from './disk-tree.js'
+import { type DiskNode, joinPath, parentPath } from './disk-tree.js'
 import {
   isExecutable,
   isRacy,
@@ -157,8 +157,7 @@ function planPublish(
       plan.identify.push(at.path)
       return
     }
-    // What can't be read now may be what was synced: its folder is made again only once that is known not to be so.
-    if (!alive && at.node.plain !== UNREAD) revive(at.path)
+    if (!alive) revive(at.path)
     contents.push({ do: 'edit', item: entry.item, path: at.path, bytes: at.node.print.size })
   }
 
