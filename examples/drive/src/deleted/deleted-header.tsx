@@ -1,14 +1,13 @@
 import type { Workspace } from '@peerfold/core'
-import { ChevronLeft, ChevronRight, RotateCcw, X } from 'lucide-react'
+import { ChevronLeft, ChevronRight, RotateCcw } from 'lucide-react'
 import type { ReactNode } from 'react'
-import { Breadcrumb, Breadcrumbs, Link, Toolbar } from 'react-aria-components'
-import { Button, classes, IconButton } from '../app/controls.js'
-import { count } from '../app/format.js'
+import { Breadcrumb, Breadcrumbs, Link } from 'react-aria-components'
+import { Button, classes } from '../app/controls.js'
 import { formatDeleted, formatRoute } from '../app/route.js'
 import viewStyles from '../files/files-view.module.css'
 import { ItemName } from '../files/item-name.js'
 import pathStyles from '../files/path-bar.module.css'
-import toolbarStyles from '../files/toolbar.module.css'
+import { SelectionBar } from '../files/toolbar.js'
 
 export interface DeletedHeaderProps {
   workspace: Workspace
@@ -63,16 +62,10 @@ type RestoreToolbarProps = Pick<DeletedHeaderProps, 'selected' | 'restoring' | '
 
 function RestoreToolbar({ selected, restoring, onRestore, onClear }: RestoreToolbarProps) {
   return (
-    <Toolbar aria-label="Selection" className={classes(toolbarStyles.toolbar, toolbarStyles.selection)}>
-      <IconButton label="Clear selection" onPress={onClear}>
-        <X size={17} aria-hidden />
-      </IconButton>
-      <span className={toolbarStyles.count} role="status">
-        {count(selected, 'selected', 'selected')}
-      </span>
+    <SelectionBar selected={selected} onClear={onClear}>
       <Button look="quiet" onPress={onRestore} isDisabled={restoring}>
         <RotateCcw size={15} aria-hidden /> Restore
       </Button>
-    </Toolbar>
+    </SelectionBar>
   )
 }

@@ -6,6 +6,7 @@ import { EmptyState, Waiting } from '../app/empty-state.js'
 import { FailureNotice } from '../app/failure-notice.js'
 import { useNarrow } from '../app/use-media.js'
 import { useTitle } from '../app/use-title.js'
+import viewStyles from '../files/files-view.module.css'
 import { useSelection } from '../files/use-selection.js'
 import { DeletedHeader } from './deleted-header.js'
 import { DeletedColumns, DeletedList } from './deleted-list.js'
@@ -88,7 +89,7 @@ export default function DeletedView({ workspace, focus, start, end }: DeletedVie
 function Nothing({ state, failure, retry }: ReturnType<typeof useRemoved>) {
   if (state === 'loading') {
     return (
-      <div className={styles.loading}>
+      <div className={viewStyles.loading}>
         <Waiting>Looking for deleted files…</Waiting>
       </div>
     )

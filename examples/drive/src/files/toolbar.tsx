@@ -10,6 +10,7 @@ import {
   Upload,
   X,
 } from 'lucide-react'
+import type { ReactNode } from 'react'
 import {
   Menu,
   MenuItem,
@@ -91,14 +92,16 @@ function AddMenu({ onUploadFiles, onUploadFolder, onNewFolder }: AddMenuProps) {
   )
 }
 
-export interface SelectionToolbarProps {
+export interface SelectionBarProps {
+  /** How many are selected. */
   selected: number
-  onAction: (action: ItemAction) => void
   onClear: () => void
+  /** What can be done with them. */
+  children: ReactNode
 }
 
-/** What can be done with all that is selected. */
-export function SelectionToolbar({ selected, onAction, onClear }: SelectionToolbarProps) {
+/** In place of a toolbar while something is selected. */
+export function SelectionBar({ selected, onClear, children }: SelectionBarProps) {
   return (
     <Toolbar aria-label="Selection" className={classes(styles.toolbar, styles.selection)}>
       <IconButton label="Clear selection" onPress={onClear}>
@@ -107,6 +110,19 @@ export function SelectionToolbar({ selected, onAction, onClear }: SelectionToolb
       <span className={styles.count} role="status">
         {count(selected, 'selected', 'selected')}
       </span>
+      {children}
+    </Toolbar>
+  )
+}
+
+export interface SelectionToolbarProps extends Omit<SelectionBarProps, 'children'> {
+  onAction: (action: ItemAction) => void
+}
+
+/** What can be done with all that is selected. */
+export function SelectionToolbar({ onAction, ...selection }: SelectionToolbarProps) {
+  return (
+    <SelectionBar {...selection}>
       <IconButton label="Download" onPress={() => onAction('download')}>
         <Download size={17} aria-hidden />
       </IconButton>
@@ -116,6 +132,6 @@ export function SelectionToolbar({ selected, onAction, onClear }: SelectionToolb
       <IconButton label="Delete" onPress={() => onAction('remove')}>
         <Trash2 size={17} aria-hidden />
       </IconButton>
-    </Toolbar>
+    </SelectionBar>
   )
 }

@@ -13,7 +13,7 @@ describe('disk and workspace converge', () => {
   campaign('where nobody works, nothing is published', 500, publishesNothing)
 
   // Histories that once failed.
-  for (const [seed, what] of [
+  pinned(converges, [
     [
       1_476_895_615,
       'a write after the file had gone to the trash was found, and the round said to be the last',
@@ -53,10 +53,9 @@ describe('disk and workspace converge', () => {
       6_562_098,
       'a file could not be read once, was edited in a folder that others had removed, and was never said',
     ],
-  ] as const)
-    test(`history ${seed}: ${what}`, () => converges(seed))
+  ])
 
-  for (const [seed, what] of [
+  pinned(leavesAlone, [
     [801_585_022, 'an edit was published before the move of its file, and took the old name for the new one'],
     [
       1_976_736_445,
@@ -66,9 +65,8 @@ describe('disk and workspace converge', () => {
       1_027_453_856,
       'a folder took the place of a renamed file in a folder that had moved, and the file came back beside its new name',
     ],
-  ] as const)
-    test(`history ${seed}: ${what}`, () => leavesAlone(seed))
-  for (const [seed, what] of [
+  ])
+  pinned(publishesNothing, [
     [1_636_804_765, 'a file lay in its place, the look at it failed, and it was taken for a person’s'],
     [11_503_429, 'a folder was made, the process killed, and others removed it'],
     [
@@ -77,6 +75,12 @@ describe('disk and workspace converge', () => {
     ],
     [988_647_740, 'a folder was moved into one that then moved, too'],
     [2_015_600_076, 'a file that was aside came back to where its folder had been'],
-  ] as const)
-    test(`history ${seed}: ${what}`, () => publishesNothing(seed))
+  ])
 })
+
+function pinned(
+  run: (seed: number) => Promise<void>,
+  histories: ReadonlyArray<readonly [number, string]>,
+): void {
+  for (const [seed, what] of histories) test(`history ${seed}: ${what}`, () => run(seed))
+}

@@ -12,8 +12,8 @@ const RETRY_MS = 1_000
 const WINDOW = 4
 
 /**
- * A folder's items, kept up to date by the device, whichever tab runs it; undefined until it has told them. The array stays the same object until something changes, and so do the
- * items in it that do not change.
+ * A folder's items, kept up to date by the device, whichever tab runs it; undefined until it has told them. The array stays the same object until
+ * something changes, and so do the items in it that do not change.
  */
 export class RemoteLive implements Live<Item[] | undefined>, Disposable {
   readonly #place: Place
